@@ -1,0 +1,22 @@
+// Credentials: what permission checks look at, as the workload's user namespace numbers it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace sandbox {
+
+// The Linux analogue is struct cred (credentials(7)). One immutable snapshot is shared by readers.
+struct Credentials {
+  uid_t uid = 0, euid = 0, suid = 0, fsuid = 0;
+  gid_t gid = 0, egid = 0, sgid = 0, fsgid = 0;
+  std::vector<gid_t> groups;      // supplementary, sorted
+  uint64_t effective_caps = 0;    // bit N is capability N (capabilities(7))
+
+  bool has_capability(int capability) const { return (effective_caps >> capability) & 1; }
+  bool is_in_group(gid_t group) const;
+};
+
+}  // namespace sandbox

@@ -1,0 +1,122 @@
+// Platform: starts a workload in its namespaces and reports what it does to a Supervisor.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "platform/exec_image.h"
+#include "platform/intercepted_call.h"
+#include "sandbox/id_map.h"
+#include "sandbox/result.h"
+#include "sandbox/unique_fd.h"
+
+namespace sandbox::platform {
+
+enum class EngineKind { kPtrace, kNotify };
+
+// What the sentry does with the events of an engine. Every method may be called from any engine
+// thread, two at once for different threads of the workload; none may block on the workload.
+class Supervisor {
+ public:
+  virtual ~Supervisor() = default;
+
+  // A call whose row in the table says EMULATE. Answer it, or park it.
+  virtual void on_syscall(InterceptedCall& call) = 0;
+
+  // execve and execveat, before the point of no return. Success: the engine makes the thread exec
+  // the loader and asks take_exec_image once it runs. Failure: the call returns the error.
+  virtual Result<void> on_exec(const SyscallEvent& event, GuestMemory& memory) = 0;
+  // The loader of `host_tgid` runs in its fresh address space (other threads of the group are gone,
+  // and the caller's thread id is now the group's). Nothing on a bug: the thread is then killed.
+  virtual std::optional<ExecImage> take_exec_image(pid_t host_tgid) = 0;
+
+  // A thread or process was born; it runs no instruction before this returns. `flags` are clone(2)'s.
+  virtual void on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) = 0;
+  // A thread is gone; `wait_status` as waitpid gives it (meaningful for the main program's leader).
+  virtual void on_thread_exit(pid_t host_tid, int wait_status) = 0;
+
+  // A signal is about to be delivered to the thread (signal-delivery stop).
+  // True: a call that Linux never interrupts was interrupted by the engine, and must be restarted.
+  virtual bool is_never_interrupted(uint32_t syscall_number) = 0;
+};
+
+// Which namespaces the workload got; a missing one is reported and degrades with a warning.
+enum class NamespaceKind { kUser, kPid, kMount, kIpc, kUts, kCgroup, kNet };
+
+struct PassedFd {
+  int source;   // in the sentry
+  int target;   // in the workload
+};
+
+struct LaunchOptions {
+  EngineKind engine = EngineKind::kNotify;
+  std::vector<NamespaceKind> namespaces;   // those to try; kUser, kPid and kMount are required
+  IdMap uid_map = IdMap::identity();       // workload's namespace to the sentry's
+  IdMap gid_map = IdMap::identity();
+  uid_t uid = 0;                           // ids inside, set before the program starts
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+  uint64_t capabilities = 0;               // bounding set; effective and permitted too when uid is 0
+  std::string hostname;                    // empty: leave as it is
+  enum class Init { kBuiltIn, kProgram } init = Init::kBuiltIn;   // who is PID 1
+  std::vector<PassedFd> descriptors;       // 0, 1, 2 and --pass-fd; everything else is closed
+  uint32_t umask = 022;
+};
+
+// The sentry's own user and mount namespaces, entered once, before anything else is set up and while
+// the process has one thread: unshares, maps ids one to one (all ids as root, else the caller's own and
+// what newuidmap grants), makes every mount private. Afterwards the process has every capability in its
+// own namespace and none outside. Errors: EPERM, ENOSPC, EUSERS: the host forbids user namespaces.
+struct SentryNamespaces {
+  IdMap uid_map, gid_map;   // sentry's namespace to the host's
+};
+Result<SentryNamespaces> enter_sentry_namespaces();
+
+// One running workload.
+class Platform {
+ public:
+  virtual ~Platform() = default;
+
+  // Creates the namespaces and the first process, stopped just before its execve. Nothing of the
+  // workload has run. `error_context` (may be null) receives what was being done when it failed.
+  static Result<std::unique_ptr<Platform>> create(const LaunchOptions& options, Supervisor& supervisor,
+                                                  std::string* error_context);
+
+  // The first process's host thread id (the program, not the built-in init).
+  virtual pid_t first_task() const = 0;
+  // Namespaces that were asked for and that the host refused, with its errno.
+  virtual const std::vector<std::pair<NamespaceKind, Errno>>& missing_namespaces() const = 0;
+
+  // Lets the first process call execve(path, argv, envp): it arrives at Supervisor::on_exec as any
+  // other. Serves events until no workload thread is left. Returns the wait status of the first
+  // process, or the errno with which its execve failed.
+  struct Outcome {
+    std::optional<Errno> exec_error;
+    int wait_status = 0;
+  };
+  virtual Result<Outcome> run(const std::string& path, const std::vector<std::string>& argv,
+                              const std::vector<std::string>& environment) = 0;
+
+  // From any thread: every workload process gets SIGKILL; run() then returns.
+  virtual void kill_all() = 0;
+  // From any thread: a signal to the first process.
+  virtual void signal_first_task(int signal) = 0;
+
+  // Memory of any thread of the workload.
+  virtual std::unique_ptr<GuestMemory> memory_of(pid_t host_tid) = 0;
+};
+
+// Whether this host can run the engine, and if not, in words, what is missing.
+struct EngineSupport {
+  bool is_supported;
+  std::string detail;   // "Linux 6.18: ADDFD, SEND, WAIT_KILLABLE_RECV, SYNC_WAKE_UP" or the reason against
+};
+EngineSupport probe_engine(EngineKind kind);
+
+}  // namespace sandbox::platform
