@@ -47,7 +47,8 @@ Result<std::string> GuestMemory::read_string(GuestPtr<const char> address, size_
     size_t count = TRY(read_some(position, std::as_writable_bytes(std::span(chunk.data(), size))));
     if (count == 0) return err(EFAULT);
     if (const void* end = std::memchr(chunk.data(), 0, count)) {
-      text.append(chunk.data(), static_cast<const char*>(end));
+      size_t length = static_cast<const char*>(end) - chunk.data();
+      text.append(chunk.data(), length);
       return text;
     }
     text.append(chunk.data(), count);
