@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sandbox/credentials.h"
+#include "sandbox/id_map.h"
 #include "sandbox/result.h"
 #include "sandbox/unique_fd.h"
 
@@ -21,6 +22,9 @@ struct TaskView {
   std::vector<std::string> argv_prefix;  // what `#!` put before argv[1..]; empty for a plain program
   std::string cwd, root;               // paths inside, as the kernel would print them
   uint32_t umask = 022;
+  // The auxiliary vector its program was started with, as /proc/PID/auxv holds it (AT_NULL included);
+  // empty: the host kernel's own record is right.
+  std::string auxv;
 };
 
 // Implemented by the sentry; every method is safe to call from any engine thread.
@@ -52,6 +56,11 @@ class KernelView {
   virtual uint64_t start_time_ns() = 0;
   // Host name and domain name inside.
   virtual std::string hostname() = 0;
+  // Between the ids that the sentry reads from the host's /proc and those the workload sees.
+  virtual const IdMap& uid_map() = 0;
+  virtual const IdMap& gid_map() = 0;
+  // The descriptor number that the engine keeps for itself in every task and that nobody shall see; -1: none.
+  virtual int reserved_descriptor() = 0;
 };
 
 }  // namespace sandbox

@@ -65,8 +65,13 @@ class Inode : public std::enable_shared_from_this<Inode> {
   // bound by name (copied up first when the file system has layers). Default EROFS.
   virtual Result<UniqueFd> writable_host_directory();
 
-  // A generated file: its content afresh (what reading from 0 gives). Default EINVAL: not generated.
+  // Whether opening this regular file means generate() and a private copy of its text.
+  virtual bool is_generated() const { return false; }
+  // A generated file: its content afresh (what reading from 0 gives); `caller` is null when nobody in
+  // particular asks (then access was checked before). Default EINVAL: not generated.
   virtual Result<std::string> generate(const Caller* caller);
+  // Asked before a generated file is opened for writing; what is written has no effect. Default EACCES.
+  virtual Result<void> accept_writing(const Caller& caller);
 
   // Extended attributes; `name` with its prefix. Errors: ENODATA; default EOPNOTSUPP.
   virtual Result<std::string> getxattr(const std::string& name);
