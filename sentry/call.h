@@ -1,0 +1,122 @@
+// Call: one intercepted system call with its task, and what every handler needs to answer it.
+#pragma once
+
+#include <fcntl.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "platform/intercepted_call.h"
+#include "sandbox/guest_memory.h"
+#include "sandbox/result.h"
+#include "sandbox/syscall_types.h"
+#include "sentry/task.h"
+#include "vfs/core/vfs.h"
+
+namespace sandbox {
+
+class Sentry;
+using platform::CloseOnExec;
+
+inline constexpr DirFd kCwd{{AT_FDCWD}};
+
+// What a handler answers: a value, a descriptor to install, "let the kernel do it", or nothing yet.
+class Reply {
+ public:
+  // Not explicit: `return 0;` is how most handlers end.
+  Reply(int64_t value) : kind_(Kind::kValue), value_(value) {}
+  // The workload gets a duplicate of `fd` and its number as the result (EMFILE when its table is full).
+  static Reply descriptor(UniqueFd fd, CloseOnExec close_on_exec);
+  // The kernel runs the call, reading registers and memory again: say why that is harmless.
+  static Reply run_natively() { return Reply(Kind::kNative); }
+  // The handler took the call with Call::park and answers it from another thread.
+  static Reply parked() { return Reply(Kind::kParked); }
+
+ private:
+  friend class Call;
+  enum class Kind : uint8_t { kValue, kDescriptor, kNative, kParked };
+  explicit Reply(Kind kind) : kind_(kind) {}
+
+  Kind kind_;
+  CloseOnExec close_on_exec_ = CloseOnExec::kNo;
+  int64_t value_ = 0;
+  UniqueFd fd_;
+};
+using SyscallResult = Result<Reply>;
+
+// A path argument of an *at call, read and placed: what the Vfs methods take.
+struct PathArgument {
+  vfs::Location base;
+  std::string path;
+  vfs::WalkOptions options;
+};
+
+// Lives on the engine's stack while the call waits. Handlers are `SyscallResult sys_NAME(Call&, typed
+// arguments...)`, declared from syscalls.def, one file a family in sentry/calls.
+class Call {
+ public:
+  // Errors of prepare: ESRCH when the task died meanwhile (the answer is then dropped anyway).
+  Call(Sentry& sentry, platform::InterceptedCall& intercepted, TaskPtr task)
+      : sentry_(sentry), intercepted_(&intercepted), task_(std::move(task)) {}
+  Result<void> prepare();
+
+  Sentry& sentry() { return sentry_; }
+  vfs::Vfs& vfs();
+  Task& task() { return *task_; }
+  const TaskPtr& task_ptr() { return task_; }
+  GuestMemory& memory() { return intercepted_->memory(); }
+  platform::InterceptedCall& intercepted() { return *intercepted_; }
+  const platform::SyscallEvent& event() const { return intercepted_->event(); }
+
+  // Root, cwd, umask and credentials as they were when the call arrived.
+  const vfs::Caller& caller() { return *caller_; }
+  const Credentials& credentials() { return *credentials_; }
+
+  // ---- arguments ----
+  Result<std::string> read_path(GuestPtr<const char> path) { return memory().read_path(path); }
+  // Where a relative `path` starts: the cwd for AT_FDCWD, else the directory behind the descriptor. An
+  // absolute path does not look at `directory`. Errors: EBADF, ENOTDIR.
+  Result<vfs::Location> base(DirFd directory, std::string_view path);
+  // Reads `path` and finds its base. `at_flags`: AT_SYMLINK_NOFOLLOW and AT_EMPTY_PATH count (with the
+  // latter "" names the descriptor's own object, of any type), the others are the handler's to check.
+  // Errors: EFAULT, ENAMETOOLONG, ENOENT (""), EBADF, ENOTDIR.
+  Result<PathArgument> path_at(DirFd directory, GuestPtr<const char> path, int at_flags = 0);
+  // For calls that follow only with AT_SYMLINK_FOLLOW (linkat, the l-calls).
+  Result<PathArgument> path_at_nofollow(DirFd directory, GuestPtr<const char> path, int at_flags = 0);
+
+  // A duplicate of the caller's descriptor. Errors: EBADF.
+  Result<UniqueFd> descriptor(Fd fd);
+  // What the descriptor refers to in the VFS. Errors: EBADF.
+  Result<vfs::Location> object(Fd fd);
+  // The same as PathArgument naming the object itself. Errors: EBADF.
+  Result<PathArgument> object_path(Fd fd);
+  // For calls that refuse O_PATH descriptors (fchmod, fchown, fsetxattr). Errors: EBADF.
+  Result<PathArgument> open_object_path(Fd fd);
+
+  // ---- other ways to answer ----
+  // Takes the call off the engine's thread; the handler then returns Reply::parked().
+  std::unique_ptr<platform::InterceptedCall> park() { return intercepted_->park(); }
+  // Sends what the handler returned. Called by the dispatcher only.
+  void answer(SyscallResult result);
+
+ private:
+  Sentry& sentry_;
+  platform::InterceptedCall* intercepted_;
+  TaskPtr task_;
+  FsContext::SnapshotPtr fs_;
+  std::shared_ptr<const Credentials> credentials_;
+  std::optional<vfs::Caller> caller_;
+};
+
+// Errors: EINVAL when `flags` has a bit outside `allowed`.
+inline Result<void> allow_flags(uint64_t flags, uint64_t allowed) {
+  if (flags & ~allowed) return err(EINVAL);
+  return {};
+}
+inline CloseOnExec close_on_exec_of(uint64_t open_flags) {
+  return open_flags & O_CLOEXEC ? CloseOnExec::kYes : CloseOnExec::kNo;
+}
+
+}  // namespace sandbox

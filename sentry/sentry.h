@@ -1,0 +1,83 @@
+// Sentry: the supervisor of one sandbox: it owns the VFS and the tasks and answers what the engine reports.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "platform/platform.h"
+#include "sandbox/id_map.h"
+#include "sentry/call.h"
+#include "sentry/task.h"
+#include "vfs/core/vfs.h"
+
+namespace sandbox {
+
+class ParkedCalls;
+
+// What a Sentry is made of once set-up is done.
+struct SentryParts {
+  std::unique_ptr<vfs::Vfs> vfs;
+  UniqueFd host_proc;                      // the host's /proc
+  IdMap uid_map = IdMap::identity();       // workload's namespace to the sentry's
+  IdMap gid_map = IdMap::identity();
+  std::string hostname;
+};
+
+// Which files run as programs, so that nobody writes to them (ETXTBSY).
+class RunningPrograms {
+ public:
+  void add(const Program& program);
+  void remove(const Program& program);
+  bool is_running(dev_t device, ino_t inode) const;
+
+ private:
+  struct Key {
+    dev_t device;
+    ino_t inode;
+    bool operator==(const Key&) const = default;
+  };
+  struct Hash {
+    size_t operator()(const Key& key) const { return key.inode * 0x9e3779b97f4a7c15u ^ key.device; }
+  };
+  mutable std::mutex lock_;
+  std::unordered_map<Key, int, Hash> counts_;
+};
+
+// Locks: a task's or process's own lock, the table's shards and RunningPrograms' are leaves: none is held
+// while another is taken or while the host kernel is asked for anything that may wait.
+class Sentry final : public platform::Supervisor {
+ public:
+  explicit Sentry(SentryParts parts);
+  ~Sentry() override;
+
+  // The first process, before it runs. `program` is what it counts as until its exec.
+  void add_first_task(pid_t host_tid, FsContext::Snapshot fs, ProgramPtr program);
+
+  void on_syscall(platform::InterceptedCall& call) override;
+  Result<void> on_exec(const platform::SyscallEvent& event, GuestMemory& memory) override;
+  std::optional<platform::ExecImage> take_exec_image(pid_t host_tgid) override;
+  void on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) override;
+  void on_thread_exit(pid_t host_tid, int wait_status) override;
+  bool is_never_interrupted(uint32_t syscall_number) override;
+
+  vfs::Vfs& vfs() { return *parts_.vfs; }
+  TaskTable& tasks() { return tasks_; }
+  RunningPrograms& running_programs() { return running_programs_; }
+  ParkedCalls& parked_calls() { return *parked_calls_; }
+  int host_proc() const { return parts_.host_proc.get(); }
+  const IdMap& uid_map() const { return parts_.uid_map; }
+  const IdMap& gid_map() const { return parts_.gid_map; }
+  const std::string& hostname() const { return parts_.hostname; }
+  uint64_t start_time_ns() const { return start_time_ns_; }
+
+ private:
+  SentryParts parts_;
+  TaskTable tasks_;
+  RunningPrograms running_programs_;
+  std::unique_ptr<ParkedCalls> parked_calls_;
+  uint64_t start_time_ns_;
+};
+
+}  // namespace sandbox

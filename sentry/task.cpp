@@ -1,0 +1,180 @@
+// Tasks: their shared state, cached credentials, descriptors and the table of all of them.
+#include "sentry/task.h"
+
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+
+#include "sentry/task_status.h"
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
+
+namespace sandbox {
+
+namespace {
+
+Result<UniqueFd> open_pidfd(pid_t host_tid, unsigned flags) {
+  return UniqueFd(TRY(host_result(static_cast<int>(::syscall(SYS_pidfd_open, host_tid, flags)))));
+}
+
+Result<UniqueFd> duplicate_from(int pidfd, int fd) {
+  int copy = static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd, fd, 0));
+  if (copy < 0) return last_error();
+  return UniqueFd(copy);
+}
+
+}  // namespace
+
+void FsContext::set_root(vfs::Location root) {
+  std::lock_guard guard(lock_);
+  snapshot_ = std::make_shared<const Snapshot>(std::move(root), snapshot_->cwd, snapshot_->umask);
+}
+
+void FsContext::set_cwd(vfs::Location cwd) {
+  std::lock_guard guard(lock_);
+  snapshot_ = std::make_shared<const Snapshot>(snapshot_->root, std::move(cwd), snapshot_->umask);
+}
+
+mode_t FsContext::exchange_umask(mode_t umask) {
+  std::lock_guard guard(lock_);
+  mode_t before = snapshot_->umask;
+  snapshot_ = std::make_shared<const Snapshot>(snapshot_->root, snapshot_->cwd, umask & 0777);
+  return before;
+}
+
+ProgramPtr Process::program() const {
+  std::lock_guard guard(lock_);
+  return program_;
+}
+
+void Process::set_program(ProgramPtr program) {
+  std::lock_guard guard(lock_);
+  program_ = std::move(program);
+}
+
+void Process::set_pending_exec(PendingExec exec) {
+  std::lock_guard guard(lock_);
+  pending_ = std::move(exec);
+}
+
+std::optional<PendingExec> Process::take_pending_exec() {
+  std::lock_guard guard(lock_);
+  return std::exchange(pending_, std::nullopt);
+}
+
+Result<int> Process::pidfd() {
+  std::lock_guard guard(lock_);
+  if (!pidfd_) pidfd_ = TRY(open_pidfd(host_tgid, 0));
+  return pidfd_.get();
+}
+
+std::shared_ptr<FsContext> Task::fs() const {
+  std::lock_guard guard(lock_);
+  return fs_;
+}
+
+void Task::unshare_fs() {
+  std::lock_guard guard(lock_);
+  fs_ = std::make_shared<FsContext>(*fs_->snapshot());
+}
+
+Result<std::shared_ptr<const Credentials>> Task::credentials(int host_proc, const IdMap& uids,
+                                                             const IdMap& gids) {
+  if (!are_credentials_stale_.load(std::memory_order_acquire)) {
+    std::lock_guard guard(lock_);
+    return credentials_;
+  }
+  TaskStatus status = TRY(read_task_status(host_proc, host_tid));
+  auto fresh = std::make_shared<Credentials>();
+  fresh->uid = uids.to_inside(status.uids[0]);
+  fresh->euid = uids.to_inside(status.uids[1]);
+  fresh->suid = uids.to_inside(status.uids[2]);
+  fresh->fsuid = uids.to_inside(status.uids[3]);
+  fresh->gid = gids.to_inside(status.gids[0]);
+  fresh->egid = gids.to_inside(status.gids[1]);
+  fresh->sgid = gids.to_inside(status.gids[2]);
+  fresh->fsgid = gids.to_inside(status.gids[3]);
+  for (uint32_t group : status.groups) fresh->groups.push_back(gids.to_inside(group));
+  std::ranges::sort(fresh->groups);
+  fresh->effective_caps = status.effective_caps;
+
+  std::lock_guard guard(lock_);
+  credentials_ = fresh;
+  are_credentials_stale_.store(false, std::memory_order_release);
+  return credentials_;
+}
+
+std::shared_ptr<const Credentials> Task::last_credentials() const {
+  std::lock_guard guard(lock_);
+  return credentials_;
+}
+
+void Task::inherit_credentials(const Task& parent) {
+  if (parent.are_credentials_stale_.load(std::memory_order_acquire)) return;
+  auto inherited = parent.last_credentials();
+  std::lock_guard guard(lock_);
+  credentials_ = std::move(inherited);
+  are_credentials_stale_.store(credentials_ == nullptr, std::memory_order_release);
+}
+
+Result<UniqueFd> Task::descriptor(int fd) {
+  if (is_group_leader() || files_.load(std::memory_order_relaxed) == FileTable::kOfProcess) {
+    Result<UniqueFd> copy = duplicate_from(TRY(process->pidfd()), fd);
+    // A leader that has exited while its threads live on has no table any more.
+    if (copy || copy.error() == Errno(EBADF) || is_group_leader()) return copy;
+  }
+  std::lock_guard guard(lock_);
+  if (!own_pidfd_) own_pidfd_ = TRY(open_pidfd(host_tid, PIDFD_THREAD));
+  return duplicate_from(own_pidfd_.get(), fd);
+}
+
+Task::InsideIds Task::inside_ids(int host_proc) {
+  uint64_t packed = inside_ids_.load(std::memory_order_relaxed);
+  if (packed == 0) {
+    Result<TaskStatus> status = read_task_status(host_proc, host_tid);
+    if (!status) return {};
+    packed = static_cast<uint64_t>(status->inside_tid) << 32 | static_cast<uint32_t>(status->inside_tgid);
+    inside_ids_.store(packed, std::memory_order_relaxed);
+  }
+  return {.tid = static_cast<pid_t>(packed >> 32), .tgid = static_cast<pid_t>(packed & UINT32_MAX)};
+}
+
+TaskPtr TaskTable::find(pid_t host_tid) const {
+  const Shard& shard = shard_of(host_tid);
+  std::shared_lock guard(shard.lock);
+  auto found = shard.tasks.find(host_tid);
+  return found == shard.tasks.end() ? nullptr : found->second;
+}
+
+void TaskTable::add(TaskPtr task) {
+  Shard& shard = shard_of(task->host_tid);
+  std::lock_guard guard(shard.lock);
+  shard.tasks.insert_or_assign(task->host_tid, std::move(task));
+}
+
+TaskPtr TaskTable::remove(pid_t host_tid) {
+  Shard& shard = shard_of(host_tid);
+  std::lock_guard guard(shard.lock);
+  auto node = shard.tasks.extract(host_tid);
+  return node.empty() ? nullptr : std::move(node.mapped());
+}
+
+std::vector<TaskPtr> TaskTable::all() const {
+  std::vector<TaskPtr> tasks;
+  for (const Shard& shard : shards_) {
+    std::shared_lock guard(shard.lock);
+    for (const auto& [tid, task] : shard.tasks) tasks.push_back(task);
+  }
+  return tasks;
+}
+
+std::vector<TaskPtr> TaskTable::of_group(pid_t host_tgid) const {
+  std::vector<TaskPtr> tasks = all();
+  std::erase_if(tasks, [&](const TaskPtr& task) { return task->host_tgid() != host_tgid; });
+  return tasks;
+}
+
+}  // namespace sandbox

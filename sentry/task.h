@@ -1,0 +1,160 @@
+// Task: what the sentry remembers of one workload thread, and TaskTable: all of them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "platform/exec_image.h"
+#include "sandbox/credentials.h"
+#include "sandbox/id_map.h"
+#include "vfs/core/types.h"
+
+namespace sandbox {
+
+// Root, cwd and umask (the kernel's fs_struct), shared by tasks made with CLONE_FS. Readers take an
+// immutable snapshot, so a call sees one state however long it runs.
+class FsContext {
+ public:
+  struct Snapshot {
+    vfs::Location root, cwd;
+    mode_t umask = 022;
+  };
+  using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+  explicit FsContext(Snapshot first) : snapshot_(std::make_shared<const Snapshot>(std::move(first))) {}
+
+  SnapshotPtr snapshot() const {
+    std::lock_guard guard(lock_);
+    return snapshot_;
+  }
+  void set_root(vfs::Location root);
+  void set_cwd(vfs::Location cwd);
+  mode_t exchange_umask(mode_t umask);   // the one before
+
+ private:
+  mutable std::mutex lock_;
+  SnapshotPtr snapshot_;
+};
+
+// What a process runs: replaced as a whole by exec, inherited by fork.
+struct Program {
+  vfs::Location exe;
+  std::vector<std::string> argv_prefix;   // what `#!` put before argv[1..]; empty for a plain program
+  std::string comm;
+  dev_t host_device = 0;                  // of the real file, for ETXTBSY
+  ino_t host_inode = 0;
+};
+using ProgramPtr = std::shared_ptr<const Program>;
+
+// An exec that was resolved and waits for the loader to run.
+struct PendingExec {
+  pid_t host_tid = 0;      // the thread that called execve
+  platform::ExecImage image;
+  ProgramPtr program;
+};
+
+// A thread group. Its lock guards the members marked so.
+class Process {
+ public:
+  Process(pid_t host_tgid, ProgramPtr program) : host_tgid(host_tgid), program_(std::move(program)) {}
+
+  const pid_t host_tgid;
+
+  ProgramPtr program() const;
+  void set_program(ProgramPtr program);
+
+  // The latest exec that was resolved for a thread of this group.
+  void set_pending_exec(PendingExec exec);
+  std::optional<PendingExec> take_pending_exec();
+
+  // A pidfd of the group, opened once. Errors: ESRCH, EMFILE.
+  Result<int> pidfd();
+
+ private:
+  mutable std::mutex lock_;
+  ProgramPtr program_;                   // lock_
+  std::optional<PendingExec> pending_;   // lock_
+  UniqueFd pidfd_;                       // lock_, set once
+};
+
+// One thread (the kernel's task_struct). Fields are constant or guarded by lock_.
+class Task {
+ public:
+  enum class FileTable { kOfProcess, kOwn };
+
+  Task(pid_t host_tid, std::shared_ptr<Process> process, std::shared_ptr<FsContext> fs, FileTable files)
+      : host_tid(host_tid), process(std::move(process)), fs_(std::move(fs)), files_(files) {}
+
+  const pid_t host_tid;
+  const std::shared_ptr<Process> process;
+
+  pid_t host_tgid() const { return process->host_tgid; }
+  bool is_group_leader() const { return host_tid == process->host_tgid; }
+
+  std::shared_ptr<FsContext> fs() const;
+  // unshare(CLONE_FS): from now on this task has a context of its own with the same state.
+  void unshare_fs();
+  // unshare(CLONE_FILES).
+  void unshare_files() { files_.store(FileTable::kOwn, std::memory_order_relaxed); }
+
+  // The task's credentials, read from the host's /proc when stale. Only for the task's own calls: a
+  // thread that runs user code may be about to change them.
+  // Errors: ESRCH.
+  Result<std::shared_ptr<const Credentials>> credentials(int host_proc, const IdMap& uids, const IdMap& gids);
+  // The last ones read; may be null.
+  std::shared_ptr<const Credentials> last_credentials() const;
+  // The kernel is about to change them.
+  void forget_credentials() { are_credentials_stale_.store(true, std::memory_order_release); }
+  void inherit_credentials(const Task& parent);
+
+  // A duplicate of descriptor `fd` of this task's table (pidfd_getfd). Errors: EBADF, ESRCH, EMFILE.
+  Result<UniqueFd> descriptor(int fd);
+
+  // The ids that the workload sees, read once from NSpid. 0 while unknown or when the task is gone.
+  struct InsideIds {
+    pid_t tid = 0, tgid = 0;
+  };
+  InsideIds inside_ids(int host_proc);
+
+ private:
+  mutable std::mutex lock_;
+  std::shared_ptr<FsContext> fs_;                    // lock_
+  std::shared_ptr<const Credentials> credentials_;   // lock_
+  std::atomic<bool> are_credentials_stale_{true};
+  std::atomic<FileTable> files_;
+  UniqueFd own_pidfd_;                               // lock_; of this thread, where the process's will not do
+  std::atomic<uint64_t> inside_ids_{0};              // tid and tgid, 32 bits each
+};
+using TaskPtr = std::shared_ptr<Task>;
+
+// Every task, by host thread id. All methods are safe from any thread.
+class TaskTable {
+ public:
+  TaskPtr find(pid_t host_tid) const;
+  void add(TaskPtr task);
+  TaskPtr remove(pid_t host_tid);
+  std::vector<TaskPtr> all() const;
+  std::vector<TaskPtr> of_group(pid_t host_tgid) const;
+
+ private:
+  static constexpr size_t kShards = 16;
+  struct Shard {
+    mutable std::shared_mutex lock;
+    std::unordered_map<pid_t, TaskPtr> tasks;
+  };
+  const Shard& shard_of(pid_t host_tid) const { return shards_[static_cast<uint32_t>(host_tid) % kShards]; }
+  Shard& shard_of(pid_t host_tid) { return shards_[static_cast<uint32_t>(host_tid) % kShards]; }
+
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace sandbox
