@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 
+#include "vfs/core/directory_listing.h"
 #include "vfs/core/filesystem.h"
 
 namespace sandbox::vfs {
@@ -39,6 +40,15 @@ class Dentry : public std::enable_shared_from_this<Dentry> {
   // When the cached answer was last checked, milliseconds of CLOCK_MONOTONIC_COARSE (kRevalidate).
   std::atomic<uint64_t> checked_at_ms{0};
 
+  // Exists only in the VFS (a mount point that the file system below could not hold): always listed,
+  // never dropped. Set before the dentry is shared.
+  bool is_pinned = false;
+  std::vector<DentryPtr> pinned_children() const;
+
+  // What readers of this directory walk through; null until somebody reads it.
+  std::mutex listing_lock;
+  std::unique_ptr<DirectoryListing> listing;
+
  private:
   void mark_deleted();
 
@@ -70,6 +80,8 @@ class Mount {
   MountPtr parent;
   DentryPtr mountpoint;
   std::string source;            // as given to mount(2)
+  // Made by the sandbox's configuration: from inside it is neither moved, taken away nor loosened.
+  bool is_locked = false;
 };
 
 }  // namespace sandbox::vfs

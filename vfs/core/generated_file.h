@@ -17,19 +17,17 @@ class GeneratedFiles {
   explicit GeneratedFiles(UniqueFd directory);
   // A new unnamed file holding `content`, opened with the access mode of `flags`; it is the workload's
   // to read, and what it writes there nobody sees. Errors: ENOSPC, EMFILE.
-  Result<UniqueFd> open(const InodePtr& maker, const Location& where, std::string_view content, int flags,
-                        mode_t permissions);
-  // Where the file behind `host_fd` was opened; nothing when it is none of ours.
-  std::optional<Location> location_of(int host_fd);
+  Result<UniqueFd> open(const Location& where, std::string_view content, int flags, mode_t permissions);
+  // Where the file with these numbers was opened; nothing when it is none of ours.
+  std::optional<Location> location_of(dev_t device, ino_t inode);
   // Replaces the whole content; a reader at offset 0 sees the old or the new text, never a mixture of lengths.
   static Result<void> replace_content(int file, std::string_view content);
 
  private:
   static constexpr size_t kMaximumRemembered = 16384;
   struct Maker {
-    std::weak_ptr<Mount> mount;
-    std::weak_ptr<Dentry> dentry;
-    std::list<uint64_t>::iterator age;
+    MountPtr mount;
+    DentryPtr dentry;
   };
   UniqueFd directory_;
   dev_t device_ = 0;

@@ -1,6 +1,8 @@
 // Inode: a node of a file system. A file system overrides what its nodes have; the rest answers as Linux does.
 #pragma once
 
+#include <mutex>
+
 #include "vfs/core/types.h"
 
 namespace sandbox::vfs {
@@ -25,6 +27,7 @@ class Inode : public std::enable_shared_from_this<Inode> {
   bool is_regular() const { return type_ == S_IFREG; }
 
   // stx_dev, stx_ino and everything else are exactly what fstat on an opened real descriptor gives.
+  // Errors: ESTALE when others replaced the node by one of another type: the Vfs then looks it up again.
   virtual Result<Attributes> getattr() = 0;
   virtual Result<void> setattr(const AttributeChange& change);   // default EPERM
 
@@ -79,9 +82,18 @@ class Inode : public std::enable_shared_from_this<Inode> {
   virtual Result<std::vector<std::string>> listxattr();   // default: empty
   virtual Result<void> removexattr(const std::string& name);
 
+  // getattr for a permission check on a directory, at most kPermissionAge old; forgotten by the Vfs
+  // after each setattr.
+  Result<Attributes> permission_attributes(uint64_t now_ms);
+  void forget_permissions();
+
  private:
+  static constexpr uint64_t kPermissionAgeMs = 1000;
   Filesystem& filesystem_;
   const mode_t type_;
+  std::mutex permissions_lock_;
+  std::unique_ptr<Attributes> permissions_;
+  uint64_t permissions_read_at_ms_ = 0;
 };
 
 }  // namespace sandbox::vfs

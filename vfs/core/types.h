@@ -2,6 +2,7 @@
 #pragma once
 
 #include <linux/stat.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <time.h>
 

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "sandbox/host_mounter.h"
+#include "sandbox/id_map.h"
 #include "vfs/core/dentry.h"
 #include "vfs/core/types.h"
 
@@ -54,7 +55,8 @@ struct SocketPlace {
 // Errors follow Linux's order: the walk's (ENOENT ENOTDIR EACCES ELOOP ENAMETOOLONG), then the call's.
 class Vfs {
  public:
-  static Result<std::unique_ptr<Vfs>> create(HostMounter& mounter);
+  // The maps go from the workload's ids to the sentry's, for objects that have no file system here.
+  static Result<std::unique_ptr<Vfs>> create(HostMounter& mounter, IdMap uid_map, IdMap gid_map);
   ~Vfs();
 
   // ---- set-up, before the workload runs ----
@@ -65,6 +67,12 @@ class Vfs {
   Result<MountPtr> mount_at(std::string_view path, std::shared_ptr<Filesystem> filesystem, MountFlags flags,
                             std::string source);
 
+  // A descriptor the caller of the sandbox hands in: the workload may use it, but not reopen it with
+  // more access, nor change the attributes of the host file behind it.
+  void note_passed_descriptor(int host_fd);
+  // Whether some task executes the file with these attributes (ETXTBSY).
+  void set_executing_check(std::function<bool(const Attributes&)> is_executing);
+
   // ---- walking ----
   Result<Location> walk(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
   // The path from the caller's root, as getcwd prints it. Errors: ENOENT (deleted).
@@ -73,14 +81,16 @@ class Vfs {
   std::string display_path(const Location& root, const Location& location);
   // What a real descriptor of the workload refers to: a directory stub's directory, a generated file's
   // node, the named file it was opened from, or else a node that is just the open object.
-  Location locate(const Caller&, UniqueFd host_fd);
+  Result<Location> locate(const Caller&, UniqueFd host_fd);
   // Where the stub of a directory leads; nothing for any other descriptor. For `dirfd` arguments.
   std::optional<Location> directory_of(int host_fd);
-  // Private descriptors the workload holds: a stub's path, or a generated file's path; nothing else.
-  std::optional<Location> named_private(int host_fd);
+  // The same for a generated file's descriptor too: descriptors whose own attributes mean nothing.
+  std::optional<Location> location_of_private(int host_fd);
 
   // ---- queries ----
   Result<Attributes> stat(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
+  // fstat: what a real descriptor of the workload shows.
+  Result<Attributes> stat_descriptor(const Caller&, int host_fd);
   // `mode`: F_OK or R_OK|W_OK|X_OK, tested with the caller's fs ids (for access(2) pass real ids as those).
   Result<void> access(const Caller&, const Location& base, std::string_view path, int mode, const WalkOptions&);
   Result<std::string> readlink(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
@@ -164,23 +174,35 @@ class Vfs {
 
  private:
   friend class Walk;
-  Vfs();
-  struct Parent;   // the directory and last name that a creating call walks to
+  struct Parent;        // the directory and last name that a creating or removing call walks to
+  Vfs(IdMap uid_map, IdMap gid_map);
 
   Result<Location> walk_locked(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
   Result<Parent> walk_parent(const Caller&, const Location& base, std::string_view path, uint64_t resolve = 0);
-  Result<DentryPtr> child_of(const Location& directory, std::string_view name);
-  Result<Location> existing_child(const Location& directory, std::string_view name);
+  // The (possibly negative) dentry of a name in a directory, mounts not crossed.
+  Result<DentryPtr> child_of(const DentryPtr& directory, std::string_view name);
+  // What is mounted on top of a location.
   Location top_mount_at(Location location) const;
-  Result<OpenedFile> open_existing(const Caller&, const Location& location, int flags);
+  std::optional<Location> find_in_filesystem(const MountPtr& mount, std::string_view path);
+  Result<Attributes> attributes_of(const Location& location);
+
+  Result<OpenedFile> open_existing(const Caller&, const Location& location, int flags, bool was_created);
   Result<OpenedFile> open_creating(const Caller&, const Location& base, std::string_view path, const OpenRequest&);
   Result<OpenedFile> open_unnamed(const Caller&, const Location& directory, const OpenRequest&);
-  Result<void> create_at(const Caller&, const Parent& parent, NewNode node);
-  Result<void> apply(const Caller&, const Location& location, const AttributeChange& change);
-  Result<void> remove(const Caller&, const Location& base, std::string_view path, mode_t what);
+  Result<OpenedFile> open_directory(const Location& directory, int flags);
+  Result<void> check_open(const Caller&, const Location& location, int flags);
+
+  Result<NewNode> owned_by_caller(const Caller&, const Location& directory, mode_t mode);
+  Result<void> check_create(const Caller&, const Parent& parent);
+  Result<DentryPtr> create_at(const Parent& parent, const NewNode& node);
+  Result<void> check_rename(const Caller&, const Parent& from, const Parent& to, const DentryPtr& moved,
+                            const DentryPtr& replaced, unsigned flags);
+  Result<void> apply(const Location& location, const AttributeChange& change);
+  bool is_mountpoint(const DentryPtr& dentry) const;
   void changed() { generation_.fetch_add(1, std::memory_order_release); }
+
   MountPtr attach(std::shared_ptr<Filesystem>, DentryPtr root, const Location& where, MountFlags, std::string source);
-  void bind_subtree(const Location& source, const MountPtr& copy);
+  Result<Location> make_mountpoint(std::string_view path, mode_t type);
   Result<void> remount(const Location& where, unsigned long flags);
   Result<void> bind(const Caller&, const std::string& source, const Location& where, unsigned long flags);
   std::string path_string(const Location& root, const Location& location) const;
@@ -191,10 +213,13 @@ class Vfs {
   std::atomic<size_t> cached_dentries_{0};
   Location root_;
   int next_mount_id_ = 1;
-  std::vector<MountPtr> mounts_;   // in mount order; tree lock
+  std::vector<MountPtr> mounts_;   // in mount order
   std::unordered_map<std::string, FilesystemFactory> factories_;
+  std::function<bool(const Attributes&)> is_executing_;
+  IdMap uid_map_, gid_map_;
   std::shared_ptr<Filesystem> anonymous_;   // what descriptors without a name live in
   MountPtr anonymous_mount_;
+  std::vector<std::pair<dev_t, ino_t>> passed_objects_;
   std::unique_ptr<DirectoryStubs> stubs_;
   std::unique_ptr<GeneratedFiles> generated_;
 };

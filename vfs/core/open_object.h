@@ -1,0 +1,21 @@
+// OpenObject: a node that is nothing but an open descriptor: a pipe, a socket, a memfd, an unnamed or deleted file.
+#pragma once
+
+#include "sandbox/id_map.h"
+#include "vfs/core/dentry.h"
+
+namespace sandbox::vfs {
+
+// The file system that such nodes say they are in; it has no tree.
+std::shared_ptr<Filesystem> create_anonymous_filesystem();
+
+// Whether the object came into the sandbox from outside, open: then its attributes belong to the host.
+enum class ObjectOrigin { kInside, kPassedIn };
+
+InodePtr create_open_object(Filesystem& filesystem, UniqueFd fd, mode_t type, ObjectOrigin origin,
+                            const IdMap& uid_map, const IdMap& gid_map);
+
+// A directory or file that exists only as a mount point.
+InodePtr create_mountpoint_node(Filesystem& filesystem, mode_t type, uint64_t inode_number);
+
+}  // namespace sandbox::vfs
