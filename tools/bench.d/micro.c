@@ -1,12 +1,13 @@
-// Times single system calls from inside whatever runs it; `tools/bench` starts it natively and under every target.
+// Times single system calls from inside whatever runs it; `tools/bench` starts it natively and under every
+// target.
 //
 //   micro list                                               names of all calls, one a line
 //   micro calls DIR BATCHES BATCH_US NAME...                 a line "NAME VALUE" or "NAME - REASON" for each
-//   micro time RUNS PROGRAM [ARGS...]                        "time NS": median of fork to reaped, for RUNS runs
-//   micro idle SECONDS                                       prints "ready", then sleeps
+//   micro time RUNS PROGRAM [ARGS...]                        "time NS": median of fork to reaped, for RUNS
+//   runs micro idle SECONDS                                       prints "ready", then sleeps
 //
-// VALUE is nanoseconds for one call (median of BATCHES batches), except two-clients: throughput of two processes over one.
-// DIR must hold `file` (1 MiB), `link` (a symlink to it) and be writable.
+// VALUE is nanoseconds for one call (median of BATCHES batches), except two-clients: throughput of two
+// processes over one. DIR must hold `file` (1 MiB), `link` (a symlink to it) and be writable.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +27,8 @@
 
 enum { kBlock = 4096, kFileBlocks = 256, kMaxSamples = 1000 };
 
-static char file_path[PATH_MAX], link_path[PATH_MAX], missing_path[PATH_MAX], scratch_path[PATH_MAX], new_path[PATH_MAX], other_path[PATH_MAX];
+static char file_path[PATH_MAX], link_path[PATH_MAX], missing_path[PATH_MAX], scratch_path[PATH_MAX],
+    new_path[PATH_MAX], other_path[PATH_MAX];
 static char block[kBlock];
 static int file_fd = -1, scratch_fd = -1, sockets[2] = {-1, -1};
 
@@ -37,13 +39,13 @@ static uint64_t now_ns(void) {
 }
 
 // Every case makes `count` calls and returns 0, or the errno of the first that did not do what it should.
-#define REPEAT(condition)                               \
-  do {                                                  \
-    for (uint64_t i = 0; i < count; i++) {              \
-      errno = 0;                                        \
-      if (!(condition)) return errno ? errno : EPROTO;  \
-    }                                                   \
-    return 0;                                           \
+#define REPEAT(condition)                              \
+  do {                                                 \
+    for (uint64_t i = 0; i < count; i++) {             \
+      errno = 0;                                       \
+      if (!(condition)) return errno ? errno : EPROTO; \
+    }                                                  \
+    return 0;                                          \
   } while (0)
 
 static int call_getppid(uint64_t count) { REPEAT(getppid() >= 0); }
@@ -245,7 +247,8 @@ static void measure_call(const char* name, int (*call)(uint64_t), int batches, u
   report(name, 0, median(samples, batches));
 }
 
-// Lets `clients` processes make `count` stat calls each, all at once; *elapsed_ns is from the start signal to the last exit.
+// Lets `clients` processes make `count` stat calls each, all at once; *elapsed_ns is from the start signal to
+// the last exit.
 static int run_clients(int clients, uint64_t count, uint64_t* elapsed_ns) {
   int gate[2];
   if (pipe2(gate, O_CLOEXEC) != 0) return errno;
@@ -302,6 +305,15 @@ static int open_fixtures(const char* directory) {
   return file_fd >= 0 && scratch_fd >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0;
 }
 
+// Keeps busy until the scheduler has spread client and target over the CPUs as it does for any long-lived
+// program: the first 100 ms of a ptrace target were seen to run on one CPU, three times faster than what
+// follows.
+static void settle(uint64_t duration_ns) {
+  uint64_t start = now_ns();
+  while (now_ns() - start < duration_ns && call_stat(16) == 0) {
+  }
+}
+
 static int run_calls(int count, char** arguments) {
   const char* directory = arguments[0];
   int batches = atoi(arguments[1]);
@@ -314,6 +326,7 @@ static int run_calls(int count, char** arguments) {
     fprintf(stderr, "micro: cannot prepare %s: %s\n", directory, strerror(errno));
     return 1;
   }
+  settle(batch_ns * 30);
   for (int i = 3; i < count; i++) {
     int known = strcmp(arguments[i], "two-clients") == 0;
     if (known) measure_two_clients(batches < 5 ? batches : 5, batch_ns);
@@ -382,6 +395,8 @@ int main(int argc, char** argv) {
     sleep((unsigned)atoi(argv[2]));
     return 0;
   }
-  fputs("usage: micro list | calls DIR BATCHES BATCH_US NAME... | time RUNS PROGRAM [ARGS...] | idle SECONDS\n", stderr);
+  fputs(
+      "usage: micro list | calls DIR BATCHES BATCH_US NAME... | time RUNS PROGRAM [ARGS...] | idle SECONDS\n",
+      stderr);
   return 2;
 }

@@ -31,17 +31,21 @@ def busy_percent():
 
 
 def machine_facts():
-    memory_kib = next((int(line.split()[1]) for line in read_text("/proc/meminfo").splitlines() if line.startswith("MemTotal:")), 0)
-    return {"cpu": cpu_model(), "cpus": len(os.sched_getaffinity(0)), "kernel": platform.release(), "memory_mib": memory_kib // 1024,
-            "user": "root" if os.geteuid() == 0 else f"uid {os.geteuid()}", "load_at_start": round(os.getloadavg()[0], 2), "busy_percent": busy_percent(),
+    memory_kib = int(read_text("/proc/meminfo").split("MemTotal:")[1].split()[0])
+    return {"cpu": cpu_model(), "cpus": len(os.sched_getaffinity(0)), "kernel": platform.release(),
+            "memory_mib": memory_kib // 1024,
+            "user": "root" if os.geteuid() == 0 else f"uid {os.geteuid()}", "load_at_start": round(os.getloadavg()[0], 2),
+            "busy_percent": busy_percent(),
             "started": time.strftime("%Y-%m-%d %H:%M:%S %Z")}
 
 
 def machine_lines(facts):
-    lines = [f"{facts['cpu']}, {facts['cpus']} CPUs, {facts['memory_mib']} MiB; Linux {facts['kernel']}; as {facts['user']}; "
+    lines = [f"{facts['cpu']}, {facts['cpus']} CPUs, {facts['memory_mib']} MiB; "
+             f"Linux {facts['kernel']}; as {facts['user']}; "
              f"load {facts['load_at_start']}, {facts['busy_percent']} % busy; {facts['started']}"]
     if facts["busy_percent"] > BUSY_PERCENT or facts["load_at_start"] > facts["cpus"] / 2:
-        lines.append("WARNING: the machine is busy, or was a minute ago; the numbers below may be far off. Bars need an idle machine.")
+        lines.append("WARNING: the machine is busy, or was a minute ago; the numbers below may be far off. "
+                     "Bars need an idle machine.")
     return lines
 
 
