@@ -1,0 +1,157 @@
+// The host's numbers, parsed out of its /proc and /sys.
+#include "vfs/synthetic/host_resources.h"
+
+#include <fmt/format.h>
+
+#include "vfs/synthetic/host_file.h"
+#include "vfs/synthetic/text.h"
+
+namespace sandbox::vfs {
+namespace {
+
+class HostResources : public ResourceView {
+ public:
+  HostResources(int proc, UniqueFd sys) : proc_(proc), sys_(std::move(sys)) {}
+
+  std::vector<int> cpus() override;
+  Result<std::vector<std::string>> cpu_descriptions() override;
+  Result<std::string> cpu_attribute(int cpu, std::string_view path) override;
+  Result<std::vector<MemoryLine>> memory() override;
+  Result<Activity> activity() override;
+  Result<Load> load() override;
+  Result<Uptime> uptime() override;
+  Result<std::string> vmstat() override { return read_host_file(proc_, "vmstat"); }
+  // The host's disks are not the workload's.
+  Result<std::string> diskstats() override { return std::string(); }
+  Result<std::string> pressure(std::string_view name) override {
+    return read_host_file(proc_, fmt::format("pressure/{}", name));
+  }
+
+ private:
+  const int proc_;
+  const UniqueFd sys_;
+};
+
+// The ticks of a cpu line, whose first word is already taken.
+CpuTimes parse_cpu_times(std::string_view line) {
+  CpuTimes times;
+  for (uint64_t& ticks : times.ticks) ticks = parse_number<uint64_t>(take_word(&line)).value_or(0);
+  return times;
+}
+
+// "3.14" with at most nine decimals, in billionths.
+uint64_t parse_seconds_as_ns(std::string_view text) {
+  size_t point = text.find('.');
+  uint64_t ns = parse_number<uint64_t>(text.substr(0, point)).value_or(0) * 1'000'000'000;
+  if (point == std::string_view::npos) return ns;
+  uint64_t unit = 100'000'000;
+  for (char digit : text.substr(point + 1)) {
+    if (digit < '0' || digit > '9') break;
+    ns += static_cast<uint64_t>(digit - '0') * unit;
+    unit /= 10;
+  }
+  return ns;
+}
+
+std::vector<int> HostResources::cpus() {
+  std::vector<int> numbers;
+  if (auto text = read_host_file(proc_, "stat")) {
+    for_each_line(*text, [&](std::string_view line) {
+      std::string_view word = take_word(&line);
+      if (!word.starts_with("cpu")) return;
+      if (auto number = parse_number<int>(word.substr(3))) numbers.push_back(*number);
+    });
+  }
+  if (numbers.empty()) numbers.push_back(0);
+  return numbers;
+}
+
+Result<std::vector<std::string>> HostResources::cpu_descriptions() {
+  std::string text = TRY(read_host_file(proc_, "cpuinfo"));
+  std::vector<std::string> blocks;
+  size_t begin = 0;
+  while (begin < text.size()) {
+    size_t end = text.find("\n\n", begin);
+    if (end == std::string::npos) end = text.size();
+    std::string block = text.substr(begin, end - begin);
+    if (!block.empty() && !block.ends_with('\n')) block += '\n';
+    if (block.starts_with("processor")) blocks.push_back(std::move(block));
+    begin = end + 2;
+  }
+  return blocks;
+}
+
+Result<std::string> HostResources::cpu_attribute(int cpu, std::string_view path) {
+  if (!sys_) return err(ENOENT);
+  return read_host_file(sys_.get(), fmt::format("devices/system/cpu/cpu{}/{}", cpu, path));
+}
+
+Result<std::vector<MemoryLine>> HostResources::memory() {
+  std::string text = TRY(read_host_file(proc_, "meminfo"));
+  std::vector<MemoryLine> lines;
+  for_each_line(text, [&](std::string_view line) {
+    size_t colon = line.find(':');
+    if (colon == std::string_view::npos) return;
+    std::string_view rest = line.substr(colon + 1);
+    auto value = parse_number<uint64_t>(take_word(&rest));
+    if (!value) return;
+    auto unit = take_word(&rest) == "kB" ? MemoryLine::Unit::kKibibytes : MemoryLine::Unit::kCount;
+    lines.push_back({std::string(line.substr(0, colon)), *value, unit});
+  });
+  return lines;
+}
+
+Result<Activity> HostResources::activity() {
+  std::string text = TRY(read_host_file(proc_, "stat"));
+  Activity activity;
+  for_each_line(text, [&](std::string_view line) {
+    std::string_view name = take_word(&line);
+    auto number = [&line] { return parse_number<uint64_t>(take_word(&line)).value_or(0); };
+    if (name == "cpu") {
+      activity.total = parse_cpu_times(line);
+    } else if (name.starts_with("cpu")) {
+      activity.per_cpu.push_back(parse_cpu_times(line));
+    } else if (name == "intr") {
+      activity.interrupts = number();
+    } else if (name == "ctxt") {
+      activity.context_switches = number();
+    } else if (name == "btime") {
+      activity.boot_time_s = number();
+    } else if (name == "processes") {
+      activity.forks = number();
+    } else if (name == "procs_running") {
+      activity.running = number();
+    } else if (name == "procs_blocked") {
+      activity.blocked = number();
+    } else if (name == "softirq") {
+      for (uint64_t& count : activity.softirqs) count = number();
+    }
+  });
+  return activity;
+}
+
+Result<Load> HostResources::load() {
+  std::string text = TRY(read_host_file(proc_, "loadavg"));
+  std::string_view rest = text;
+  Load load;
+  for (double& average : load.averages) average = static_cast<double>(parse_seconds_as_ns(take_word(&rest))) / 1e9;
+  return load;
+}
+
+Result<Uptime> HostResources::uptime() {
+  std::string text = TRY(read_host_file(proc_, "uptime"));
+  std::string_view rest = text;
+  if (rest.ends_with('\n')) rest.remove_suffix(1);
+  Uptime uptime;
+  uptime.uptime_ns = parse_seconds_as_ns(take_word(&rest));
+  uptime.idle_ns = parse_seconds_as_ns(take_word(&rest));
+  return uptime;
+}
+
+}  // namespace
+
+std::unique_ptr<ResourceView> create_host_resources(int host_proc, UniqueFd host_sys) {
+  return std::make_unique<HostResources>(host_proc, std::move(host_sys));
+}
+
+}  // namespace sandbox::vfs
