@@ -43,7 +43,8 @@ class Supervisor {
 
   // A signal is about to be delivered to the thread (signal-delivery stop).
   // True: a call that Linux never interrupts was interrupted by the engine, and must be restarted.
-  virtual bool is_never_interrupted(uint32_t syscall_number) = 0;
+  // False also when the sentry answered this very call with ERESTARTSYS on purpose (a FIFO's open).
+  virtual bool is_never_interrupted(pid_t host_tid, uint32_t syscall_number) = 0;
 };
 
 // Which namespaces the workload got; a missing one is reported and degrades with a warning.
