@@ -9,6 +9,7 @@
 #include "sandbox/host_mounter.h"
 #include "sandbox/id_map.h"
 #include "vfs/core/dentry.h"
+#include "vfs/core/tree_lock.h"
 #include "vfs/core/types.h"
 
 namespace sandbox::vfs {
@@ -208,7 +209,7 @@ class Vfs {
   std::string path_string(const Location& root, const Location& location) const;
   void prune_if_large();
 
-  mutable std::shared_mutex tree_lock_;
+  mutable TreeLock tree_lock_;
   std::atomic<uint64_t> generation_{1};
   std::atomic<size_t> cached_dentries_{0};
   Location root_;
