@@ -1,0 +1,12 @@
+// What every engine's InterceptedCall does the same way.
+#include "platform/intercepted_call.h"
+
+namespace sandbox::platform {
+
+Result<std::vector<int>> InterceptedCall::install_all(std::vector<UniqueFd> fds, CloseOnExec close_on_exec) {
+  std::vector<int> numbers;
+  for (UniqueFd& fd : fds) numbers.push_back(TRY(install(std::move(fd), close_on_exec)));
+  return numbers;
+}
+
+}  // namespace sandbox::platform

@@ -1,0 +1,221 @@
+// The sentry's side of a launch.
+#include "platform/launch.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "platform/filter.h"
+#include "platform/id_map_files.h"
+#include "platform/launch_child.h"
+#include "platform/loader_image.h"
+#include "platform/pidfd.h"
+
+namespace sandbox::platform {
+
+namespace {
+
+constexpr unsigned long kRequiredNamespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS;
+
+const char* step_text(LaunchStep step) {
+  switch (step) {
+    case LaunchStep::kReady: return "start the first process";
+    case LaunchStep::kNamespaces: return "bring the loopback interface up";
+    case LaunchStep::kRoot: return "give the workload its empty root";
+    case LaunchStep::kHostname: return "set the host name";
+    case LaunchStep::kInit: return "start the first process under its init";
+    case LaunchStep::kCredentials: return "set the workload's ids and capabilities";
+    case LaunchStep::kDescriptors: return "pass descriptors to the workload";
+    case LaunchStep::kFilter: return "install the seccomp filter";
+    case LaunchStep::kExec: return "execute the program";
+  }
+  return "start the first process";
+}
+
+int unshare_flag(NamespaceKind kind) {
+  switch (kind) {
+    case NamespaceKind::kIpc: return CLONE_NEWIPC;
+    case NamespaceKind::kUts: return CLONE_NEWUTS;
+    case NamespaceKind::kCgroup: return CLONE_NEWCGROUP;
+    case NamespaceKind::kNet: return CLONE_NEWNET;
+    default: return 0;
+  }
+}
+
+struct SocketPair {
+  UniqueFd mine, theirs;
+};
+
+Result<SocketPair> make_socket_pair(int type) {
+  int ends[2];
+  TRY(host_status(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends)));
+  return SocketPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+Result<void> map_workload_ids(pid_t child, const LaunchOptions& options) {
+  for (IdKind kind : {IdKind::kUser, IdKind::kGroup}) {
+    IdMap own = TRY(read_own_id_map(kind));
+    const IdMap& wanted = kind == IdKind::kUser ? options.uid_map : options.gid_map;
+    TRY(write_id_map(child, kind, id_map_lines(wanted, own)));
+  }
+  return {};
+}
+
+struct ReceivedReport {
+  LaunchReport report;
+  pid_t sender;   // as this PID namespace numbers it; 0 when unknown
+};
+
+// Errors: ECHILD: the process ended without a word.
+Result<ReceivedReport> receive_report(int channel, int flags) {
+  ReceivedReport received{};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))];
+  iovec data{&received.report, sizeof received.report};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t count;
+  do {
+    count = recvmsg(channel, &message, flags);
+  } while (count < 0 && errno == EINTR);
+  if (count != static_cast<ssize_t>(sizeof received.report)) return err(ECHILD);
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS) {
+    ucred sender;
+    std::memcpy(&sender, CMSG_DATA(header), sizeof sender);
+    received.sender = sender.pid;
+  }
+  return received;
+}
+
+// Ends the half-started processes: their init's death takes everything below it along.
+void abandon(const LaunchedProcess& process) {
+  kill(process.init_tid, SIGKILL);
+  waitpid(process.init_tid, nullptr, __WALL);
+}
+
+Result<void> finish_launch(LaunchedProcess& process, const LaunchOptions& options, std::string& context) {
+  context = "map the workload's user and group ids";
+  TRY(map_workload_ids(process.init_tid, options));
+  context = "start the first process";
+  TRY(host_status(write(process.channel.get(), "", 1)));
+  ReceivedReport received = TRY(receive_report(process.channel.get(), 0));
+  context = step_text(received.report.step);
+  if (received.report.step != LaunchStep::kReady) return err(received.report.error);
+  if (received.sender <= 0) return err(ESRCH);
+  process.first_tid = received.sender;
+  process.init_pidfd = TRY(open_pidfd(process.init_tid));
+  process.first_pidfd = TRY(open_pidfd(process.first_tid));
+  for (size_t i = 0; i < kOptionalNamespaceCount; ++i) {
+    int error = received.report.namespace_errors[i];
+    if (error != 0) process.missing_namespaces.emplace_back(kOptionalNamespaces[i], Errno(error));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<LaunchedProcess> launch_process(const LaunchOptions& options, std::string* error_context) {
+  std::string context = "make a channel to the first process";
+  auto failed = [&](Errno error) {
+    if (error_context != nullptr) *error_context = context;
+    return std::unexpected(error);
+  };
+  auto channel = make_socket_pair(SOCK_STREAM);
+  if (!channel) return failed(channel.error());
+  const int on = 1;
+  setsockopt(channel->mine.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+
+  LaunchedProcess process;
+  std::vector<int> copies(options.descriptors.size());
+  LaunchPlan plan{};
+  plan.options = &options;
+  plan.loader = loader_image();
+  plan.filter = filter_for(options.engine);
+  plan.groups = options.groups;
+  plan.descriptors = options.descriptors;
+  plan.copies = copies;
+  plan.highest_target = 2;
+  for (const PassedFd& passed : options.descriptors) plan.highest_target = std::max(plan.highest_target, passed.target);
+  for (size_t i = 0; i < kOptionalNamespaceCount; ++i) {
+    bool is_wanted = std::ranges::find(options.namespaces, kOptionalNamespaces[i]) != options.namespaces.end();
+    plan.unshare_flags[i] = is_wanted ? unshare_flag(kOptionalNamespaces[i]) : 0;
+  }
+  plan.reserved_socket = -1;
+  plan.reserved_number = kReservedFd;
+  if (options.engine == EngineKind::kPtrace) {
+    auto descriptors = make_socket_pair(SOCK_SEQPACKET);
+    if (!descriptors) return failed(descriptors.error());
+    process.descriptor_sender = std::move(descriptors->mine);
+    process.descriptor_receiver = std::move(descriptors->theirs);
+    plan.reserved_socket = process.descriptor_receiver.get();
+  }
+  plan.channel = channel->theirs.get();
+
+  context = "create user, PID and mount namespaces";
+  const int mine = channel->mine.get();
+  long child = syscall(SYS_clone, kRequiredNamespaces | SIGCHLD, 0, 0, 0, 0);
+  if (child < 0) return failed(Errno::last());
+  if (child == 0) {
+    close(mine);   // or it would never see the end of the stream
+    run_launch_child(plan);
+  }
+  process.init_tid = static_cast<pid_t>(child);
+  process.channel = std::move(channel->mine);
+  channel->theirs.reset();
+  auto finished = finish_launch(process, options, context);
+  if (!finished) {
+    abandon(process);
+    return failed(finished.error());
+  }
+  return process;
+}
+
+Result<void> release_process(const LaunchedProcess& process, const std::string& path,
+                             const std::vector<std::string>& argv, const std::vector<std::string>& environment) {
+  CommandHead head{};
+  head.argc = argv.size();
+  head.envc = environment.size();
+  std::vector<uint64_t> offsets;
+  std::string strings;
+  const size_t strings_offset = sizeof head + (argv.size() + environment.size() + 2) * sizeof(uint64_t);
+  auto add_string = [&](const std::string& text) {
+    uint64_t offset = strings_offset + strings.size();
+    strings.append(text.c_str(), text.size() + 1);
+    return offset;
+  };
+  for (const auto* list : {&argv, &environment}) {
+    for (const std::string& text : *list) offsets.push_back(add_string(text));
+    offsets.push_back(0);
+  }
+  head.path = add_string(path);
+  head.size = strings_offset + strings.size();
+
+  std::string message(reinterpret_cast<const char*>(&head), sizeof head);
+  message.append(reinterpret_cast<const char*>(offsets.data()), offsets.size() * sizeof(uint64_t));
+  message += strings;
+  for (size_t sent = 0; sent < message.size();) {
+    ssize_t count = send(process.channel.get(), message.data() + sent, message.size() - sent, MSG_NOSIGNAL);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return last_error();
+    sent += count;
+  }
+  return {};
+}
+
+std::optional<LaunchFailure> read_launch_failure(const LaunchedProcess& process) {
+  auto received = receive_report(process.channel.get(), MSG_DONTWAIT);
+  if (!received) return std::nullopt;
+  LaunchFailure failure{Errno(received->report.error), nullptr};
+  if (received->report.step != LaunchStep::kExec) failure.step = step_text(received->report.step);
+  return failure;
+}
+
+}  // namespace sandbox::platform

@@ -1,0 +1,40 @@
+// Launch: creates the workload's namespaces and its first process, which then waits to be traced and released.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "platform/platform.h"
+
+namespace sandbox::platform {
+
+struct LaunchedProcess {
+  pid_t init_tid = 0;     // PID 1 inside: the built-in init, or the program itself
+  pid_t first_tid = 0;    // the program
+  UniqueFd init_pidfd, first_pidfd;
+  UniqueFd channel;       // stream to the first process; it closes at the first successful exec
+  // Ptrace engine: descriptors sent here arrive at kReservedFd of every workload process; the receiving end
+  // is kept to take back what a process killed in the middle left behind.
+  UniqueFd descriptor_sender, descriptor_receiver;
+  std::vector<std::pair<NamespaceKind, Errno>> missing_namespaces;
+};
+
+// Nothing of the workload has run when this returns: the first process waits in release_process's read.
+// When the returned channel closes before that, it ends. Errors: of any step; `error_context` names it.
+Result<LaunchedProcess> launch_process(const LaunchOptions& options, std::string* error_context);
+
+// Tells the first process what to execute. It must be traced by now: it goes on to install the filter and
+// execve. In its execve, r10 holds the number of the filter's listener (-1: the engine has none).
+Result<void> release_process(const LaunchedProcess& process, const std::string& path,
+                             const std::vector<std::string>& argv, const std::vector<std::string>& environment);
+
+// Where the first process ended when it never got to run a program, once it is gone.
+struct LaunchFailure {
+  Errno error{0};
+  const char* step = nullptr;   // null: its execve failed with that error
+};
+std::optional<LaunchFailure> read_launch_failure(const LaunchedProcess& process);
+
+}  // namespace sandbox::platform

@@ -1,0 +1,289 @@
+// From a fresh fork of the sentry to the workload's first execve.
+#include "platform/launch_child.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <new>
+
+#include "platform/loader/loader_abi.h"
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
+namespace sandbox::platform {
+
+namespace {
+
+class LaunchChild {
+ public:
+  explicit LaunchChild(const LaunchPlan& plan) : plan_(plan), channel_(plan.channel) {}
+  [[noreturn]] void run();
+
+ private:
+  [[noreturn]] void fail(LaunchStep step);
+  void check(LaunchStep step, long status) {
+    if (status < 0) fail(step);
+  }
+
+  void enter_optional_namespaces();
+  void raise_loopback();
+  void build_root();
+  void write_loader();
+  [[noreturn]] void serve_as_init(pid_t program);
+  [[noreturn]] void become_program();
+  CommandHead* read_command();
+  void raise_capabilities(uint64_t wanted);
+  void take_ids();
+  void drop_capabilities();
+  void place_descriptors();
+  int install_filter();
+  [[noreturn]] void execute(CommandHead* command, int listener);
+
+  const LaunchPlan& plan_;
+  int channel_;
+  LaunchReport report_{};
+};
+
+void LaunchChild::fail(LaunchStep step) {
+  report_.step = step;
+  report_.error = errno;
+  (void)!write(channel_, &report_, sizeof report_);
+  _exit(127);
+}
+
+// One at a time, because each may be refused by itself.
+void LaunchChild::enter_optional_namespaces() {
+  for (size_t i = 0; i < kOptionalNamespaceCount; ++i) {
+    if (plan_.unshare_flags[i] != 0 && unshare(plan_.unshare_flags[i]) < 0) report_.namespace_errors[i] = errno;
+  }
+  size_t net = kOptionalNamespaceCount - 1;
+  if (plan_.unshare_flags[net] != 0 && report_.namespace_errors[net] == 0) raise_loopback();
+}
+
+void LaunchChild::raise_loopback() {
+  int socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  check(LaunchStep::kNamespaces, socket_fd);
+  ifreq request{.ifr_ifrn = {.ifrn_name = "lo"}};
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  check(LaunchStep::kNamespaces, ioctl(socket_fd, SIOCSIFFLAGS, &request));
+  close(socket_fd);
+}
+
+void LaunchChild::write_loader() {
+  int file = open("l", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0555);
+  check(LaunchStep::kRoot, file);
+  ssize_t count = write(file, plan_.loader.data(), plan_.loader.size());
+  if (count >= 0 && static_cast<size_t>(count) != plan_.loader.size()) errno = ENOSPC;
+  check(LaunchStep::kRoot, static_cast<size_t>(count) == plan_.loader.size() ? 0 : -1);
+  check(LaunchStep::kRoot, fchmod(file, 0555));
+  close(file);
+}
+
+// A root in which nothing but the loader can be found: an empty read-only tmpfs, the old root detached.
+void LaunchChild::build_root() {
+  check(LaunchStep::kRoot, mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
+  static constexpr const char* kMountPoints[] = {"/tmp", "/proc", "/usr", "/etc"};
+  const char* place = nullptr;
+  for (const char* candidate : kMountPoints) {
+    if (mount("sandbox", candidate, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,nr_inodes=4,mode=0555") == 0) {
+      place = candidate;
+      break;
+    }
+  }
+  check(LaunchStep::kRoot, place != nullptr ? 0 : -1);
+  check(LaunchStep::kRoot, chdir(place));
+  write_loader();
+  check(LaunchStep::kRoot, mount("none", ".", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, nullptr));
+  // Both names are the new root: the old one ends up mounted over it and is then taken away.
+  check(LaunchStep::kRoot, syscall(SYS_pivot_root, ".", "."));
+  check(LaunchStep::kRoot, umount2(".", MNT_DETACH));
+  check(LaunchStep::kRoot, chdir("/"));
+}
+
+// PID 1 of a workload that brings none: reaps orphans and ends with the program, which ends everything else.
+// It keeps no descriptor and no capability, and nobody inside can trace it.
+void LaunchChild::serve_as_init(pid_t program) {
+  // While the sentry lives it holds the other end; were it gone already, the program is seeing the end of the stream.
+  syscall(SYS_close_range, 0, ~0U, 0);
+  prctl(PR_SET_NAME, "sandbox-init");
+  raise_capabilities(0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+  for (;;) {
+    int status = 0;
+    pid_t ended = waitpid(-1, &status, __WALL);
+    if (ended == program || (ended < 0 && errno == ECHILD)) _exit(0);
+  }
+}
+
+// Waits to be traced and told what to run. The sentry's death is the end of the stream.
+CommandHead* LaunchChild::read_command() {
+  CommandHead head;
+  if (recv(channel_, &head, sizeof head, MSG_WAITALL) != sizeof head) _exit(127);
+  void* memory = mmap(nullptr, head.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) fail(LaunchStep::kExec);
+  auto* command = new (memory) CommandHead(head);
+  size_t rest = head.size - sizeof head;
+  if (rest > 0 && recv(channel_, command + 1, rest, MSG_WAITALL) != static_cast<ssize_t>(rest)) _exit(127);
+  auto* words = reinterpret_cast<uint64_t*>(command + 1);
+  for (size_t i = 0; i < head.argc + head.envc + 2; ++i) {
+    if (words[i] != 0) words[i] += reinterpret_cast<uint64_t>(command);
+  }
+  return command;
+}
+
+// All capabilities this process may have become effective again, after a change of ids cleared them.
+void LaunchChild::raise_capabilities(uint64_t wanted) {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  check(LaunchStep::kCredentials, syscall(SYS_capget, &header, data));
+  for (int half = 0; half < 2; ++half) {
+    data[half].permitted &= static_cast<uint32_t>(wanted >> (32 * half));
+    data[half].effective = data[half].permitted;
+    data[half].inheritable = 0;
+  }
+  check(LaunchStep::kCredentials, syscall(SYS_capset, &header, data));
+}
+
+// The workload's ids with all of the new namespace's capabilities: what is made before the program runs then
+// belongs to an id that the namespace has.
+void LaunchChild::take_ids() {
+  const LaunchOptions& options = *plan_.options;
+  // Without a mapped range Linux forbids setgroups (user_namespaces(7)); the groups then stay the user's own.
+  if (syscall(SYS_setgroups, plan_.groups.size(), plan_.groups.data()) < 0 && errno != EPERM) {
+    fail(LaunchStep::kCredentials);
+  }
+  check(LaunchStep::kCredentials, prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
+  check(LaunchStep::kCredentials, syscall(SYS_setresgid, options.gid, options.gid, options.gid));
+  check(LaunchStep::kCredentials, syscall(SYS_setresuid, options.uid, options.uid, options.uid));
+  raise_capabilities(~uint64_t{0});
+  // Changing ids made the process undumpable, which until its exec would keep the sentry out as well.
+  check(LaunchStep::kCredentials, prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+}
+
+void LaunchChild::drop_capabilities() {
+  const LaunchOptions& options = *plan_.options;
+  for (int capability = 0; capability < 64; ++capability) {
+    if ((options.capabilities >> capability) & 1) continue;
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
+      if (errno == EINVAL) break;   // past the last one the kernel has
+      fail(LaunchStep::kCredentials);
+    }
+  }
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  raise_capabilities(options.uid == 0 ? options.capabilities : 0);
+  check(LaunchStep::kCredentials, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+// The channel and then the passed descriptors move out of the way of all targets, then into place.
+void LaunchChild::place_descriptors() {
+  const int above = std::max(plan_.highest_target, plan_.reserved_number) + 1;
+  channel_ = fcntl(channel_, F_DUPFD_CLOEXEC, above);
+  if (channel_ < 0) _exit(127);
+  int reserved = plan_.reserved_socket;
+  if (reserved >= 0) check(LaunchStep::kDescriptors, reserved = fcntl(reserved, F_DUPFD_CLOEXEC, above));
+  for (size_t i = 0; i < plan_.descriptors.size(); ++i) {
+    plan_.copies[i] = fcntl(plan_.descriptors[i].source, F_DUPFD_CLOEXEC, above);
+    check(LaunchStep::kDescriptors, plan_.copies[i]);
+  }
+  for (size_t i = 0; i < plan_.descriptors.size(); ++i) {
+    check(LaunchStep::kDescriptors, dup3(plan_.copies[i], plan_.descriptors[i].target, 0));
+  }
+  if (reserved >= 0) check(LaunchStep::kDescriptors, dup3(reserved, plan_.reserved_number, 0));
+
+  auto is_kept = [this](int number) {
+    if (number == channel_ || (plan_.reserved_socket >= 0 && number == plan_.reserved_number)) return true;
+    return std::any_of(plan_.descriptors.begin(), plan_.descriptors.end(),
+                       [number](const PassedFd& passed) { return passed.target == number; });
+  };
+  unsigned begin = 0;
+  for (int number = 0; number <= channel_; ++number) {
+    if (!is_kept(number)) continue;
+    if (static_cast<unsigned>(number) > begin) syscall(SYS_close_range, begin, number - 1, 0);
+    begin = number + 1;
+  }
+  check(LaunchStep::kDescriptors, syscall(SYS_close_range, begin, ~0U, 0));
+}
+
+// The filter; its listener, or -1 on the ptrace engine.
+int LaunchChild::install_filter() {
+  sock_fprog program{static_cast<unsigned short>(plan_.filter.size()), const_cast<sock_filter*>(plan_.filter.data())};
+  unsigned long listener_flag = plan_.options->engine == EngineKind::kNotify ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+  unsigned long flags = listener_flag ? listener_flag | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
+  long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+  check(LaunchStep::kFilter, listener);
+  return listener_flag ? static_cast<int>(listener) : -1;
+}
+
+void LaunchChild::execute(CommandHead* command, int listener) {
+  auto* words = reinterpret_cast<uint64_t*>(command + 1);
+  uint64_t path = reinterpret_cast<uint64_t>(command) + command->path;
+  register long listener_register asm("r10") = listener;
+  long result;
+  asm volatile("syscall"
+               : "=a"(result)
+               : "a"(SYS_execve), "D"(path), "S"(words), "d"(words + command->argc + 1), "r"(listener_register)
+               : "rcx", "r11", "memory");
+  errno = static_cast<int>(-result);
+  fail(LaunchStep::kExec);
+}
+
+void LaunchChild::become_program() {
+  report_.step = LaunchStep::kReady;
+  if (write(channel_, &report_, sizeof report_) != sizeof report_) _exit(127);
+  CommandHead* command = read_command();
+
+  umask(plan_.options->umask);
+  // 1 is special to Linux: unlike 0 it also keeps a core from being piped to a handler of the host.
+  rlimit no_core{1, 1};
+  setrlimit(RLIMIT_CORE, &no_core);
+  drop_capabilities();
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  place_descriptors();
+  int listener = install_filter();
+  execute(command, listener);
+}
+
+void LaunchChild::run() {
+  char go;
+  if (read(channel_, &go, 1) != 1) _exit(127);   // the ids are mapped, or the sentry is gone
+  take_ids();
+  enter_optional_namespaces();
+  const LaunchOptions& options = *plan_.options;
+  if (!options.hostname.empty() && report_.namespace_errors[1] == 0) {
+    check(LaunchStep::kHostname, sethostname(options.hostname.data(), options.hostname.size()));
+  }
+  build_root();
+  if (options.init == LaunchOptions::Init::kProgram) become_program();
+  long program = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  check(LaunchStep::kInit, program);
+  if (program > 0) serve_as_init(static_cast<pid_t>(program));
+  become_program();
+}
+
+}  // namespace
+
+void run_launch_child(const LaunchPlan& plan) { LaunchChild(plan).run(); }
+
+}  // namespace sandbox::platform

@@ -1,0 +1,66 @@
+// The part of a launch that runs in the new processes, before any of the workload's code.
+//
+// They are forks of a sentry that may have threads: nothing here allocates or takes a lock.
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "platform/platform.h"
+
+namespace sandbox::platform {
+
+// What is told to the sentry through the channel.
+enum class LaunchStep : uint32_t {
+  kReady,         // the first process waits for its command line
+  kNamespaces,
+  kRoot,
+  kHostname,
+  kInit,
+  kCredentials,
+  kDescriptors,
+  kFilter,
+  kExec,
+};
+
+inline constexpr size_t kOptionalNamespaceCount = 4;   // IPC, UTS, cgroup, network
+inline constexpr NamespaceKind kOptionalNamespaces[kOptionalNamespaceCount] = {
+    NamespaceKind::kIpc, NamespaceKind::kUts, NamespaceKind::kCgroup, NamespaceKind::kNet};
+
+struct LaunchReport {
+  LaunchStep step;
+  int32_t error;                                        // 0 for kReady
+  int32_t namespace_errors[kOptionalNamespaceCount];    // 0: entered, or not asked for
+};
+
+// The head of what release_process sends. After it: argc + envc offsets (uint64_t) of strings from the
+// head's start, in that order, each list followed by a 0; then the strings.
+struct CommandHead {
+  uint64_t size;   // bytes in all
+  uint64_t path;   // offset
+  uint64_t argc, envc;
+};
+
+// Everything the children need, made before the fork.
+struct LaunchPlan {
+  const LaunchOptions* options;
+  std::span<const std::byte> loader;
+  std::span<const sock_filter> filter;
+  std::span<const gid_t> groups;
+  std::span<const PassedFd> descriptors;
+  std::span<int> copies;    // scratch, as many as descriptors
+  int highest_target;       // largest PassedFd::target
+  int unshare_flags[kOptionalNamespaceCount];   // 0: not asked for
+  int reserved_socket;      // ptrace engine: the workload's end of the descriptor channel; else -1
+  int reserved_number;      // where it goes
+  int channel;
+};
+
+// Runs in the new PID namespace's first process; ends in the workload's execve, as init, or in exit.
+[[noreturn]] void run_launch_child(const LaunchPlan& plan);
+
+}  // namespace sandbox::platform

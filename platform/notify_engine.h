@@ -1,0 +1,26 @@
+// NotifyEngine: emulated calls by SECCOMP_RET_USER_NOTIF, everything else by the tracer.
+#pragma once
+
+#include "platform/notify_listener.h"
+#include "platform/tracer.h"
+
+namespace sandbox::platform {
+
+class NotifyEngine final : public TracerEngine {
+ public:
+  NotifyEngine(Tracer& tracer, Supervisor& supervisor) : tracer_(tracer), supervisor_(supervisor) {}
+
+  Result<void> on_first_exec(pid_t tid, const Registers& registers) override;
+  void on_seccomp_stop(pid_t tid, const Registers& registers) override;
+  Change on_signal_stop(pid_t tid, Registers& registers) override;
+  void on_thread_gone(pid_t) override {}
+
+ private:
+  void on_call(InterceptedCall& call);
+
+  Tracer& tracer_;
+  Supervisor& supervisor_;
+  NotifyListener listener_;
+};
+
+}  // namespace sandbox::platform

@@ -1,0 +1,74 @@
+// Platform::create and the running workload.
+#include "platform/platform.h"
+
+#include <sys/wait.h>
+
+#include <csignal>
+
+#include "platform/launch.h"
+#include "platform/notify_engine.h"
+#include "platform/pidfd.h"
+#include "platform/process_memory.h"
+#include "platform/ptrace_engine.h"
+#include "platform/tracer.h"
+
+namespace sandbox::platform {
+
+namespace {
+
+class RunningWorkload final : public Platform {
+ public:
+  RunningWorkload(LaunchedProcess process, Supervisor& supervisor, EngineKind kind)
+      : process_(std::move(process)), tracer_(supervisor, process_) {
+    if (kind == EngineKind::kNotify) {
+      engine_ = std::make_unique<NotifyEngine>(tracer_, supervisor);
+    } else {
+      engine_ = std::make_unique<PtraceEngine>(tracer_, supervisor, process_);
+    }
+    tracer_.set_engine(*engine_);
+  }
+  ~RunningWorkload() override {
+    if (has_run_) return;
+    kill_all();
+    waitpid(process_.init_tid, nullptr, __WALL);
+  }
+
+  pid_t first_task() const override { return process_.first_tid; }
+  const std::vector<std::pair<NamespaceKind, Errno>>& missing_namespaces() const override {
+    return process_.missing_namespaces;
+  }
+
+  Result<Outcome> run(const std::string& path, const std::vector<std::string>& argv,
+                      const std::vector<std::string>& environment) override {
+    TRY(tracer_.attach());
+    TRY(release_process(process_, path, argv, environment));
+    has_run_ = true;
+    Outcome outcome = tracer_.serve();
+    if (auto failure = tracer_.launch_failure(); failure && failure->step != nullptr) return std::unexpected(failure->error);
+    return outcome;
+  }
+
+  // The init's death is the death of every process of its PID namespace.
+  void kill_all() override { (void)send_signal(process_.init_pidfd, SIGKILL); }
+  void signal_first_task(int signal) override {
+    (void)send_signal(process_.first_pidfd, signal);
+  }
+
+  std::unique_ptr<GuestMemory> memory_of(pid_t host_tid) override { return std::make_unique<ProcessMemory>(host_tid); }
+
+ private:
+  LaunchedProcess process_;
+  Tracer tracer_;
+  std::unique_ptr<TracerEngine> engine_;
+  bool has_run_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Platform>> Platform::create(const LaunchOptions& options, Supervisor& supervisor,
+                                                   std::string* error_context) {
+  LaunchedProcess process = TRY(launch_process(options, error_context));
+  return std::unique_ptr<Platform>(new RunningWorkload(std::move(process), supervisor, options.engine));
+}
+
+}  // namespace sandbox::platform

@@ -1,0 +1,227 @@
+// Answers by registers, and descriptors that a stopped thread is made to receive.
+#include "platform/ptrace_engine.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <cstring>
+
+#include "platform/filter.h"
+#include "platform/loader/loader_abi.h"
+#include "platform/loader_call.h"
+#include "sandbox/check.h"
+
+namespace sandbox::platform {
+
+namespace {
+
+constexpr int64_t kRestartSys = -512;   // ERESTARTSYS
+// recvmsg's structures are written this far below the stack pointer, under the ABI's red zone.
+constexpr uint64_t kBelowRedZone = 256;
+constexpr size_t kMaxDescriptors = 4;
+
+// What recvmsg works on in the thread's memory. A thread beside it that changes this while the kernel reads it
+// can only spoil its own process's result.
+struct ReceiveArea {
+  msghdr message;
+  iovec data;
+  uint64_t byte;
+  alignas(16) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))];
+};
+
+ReceiveArea make_area(uint64_t address) {
+  ReceiveArea area{};
+  area.data = {reinterpret_cast<void*>(address + offsetof(ReceiveArea, byte)), 1};
+  area.message.msg_iov = reinterpret_cast<iovec*>(address + offsetof(ReceiveArea, data));
+  area.message.msg_iovlen = 1;
+  area.message.msg_control = reinterpret_cast<void*>(address + offsetof(ReceiveArea, control));
+  area.message.msg_controllen = sizeof area.control;
+  return area;
+}
+
+Result<void> send_descriptors(int socket, const std::vector<UniqueFd>& fds) {
+  SANDBOX_CHECK(!fds.empty() && fds.size() <= kMaxDescriptors, "too many descriptors for one call");
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))] = {};
+  char byte = 0;
+  iovec data{&byte, 1};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+  auto* numbers = reinterpret_cast<int*>(CMSG_DATA(header));
+  for (size_t i = 0; i < fds.size(); ++i) numbers[i] = fds[i].get();
+  return host_status(sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+}  // namespace
+
+// ---- the engine's side of the tracer ----
+
+void PtraceEngine::on_seccomp_stop(pid_t tid, const Registers& registers) {
+  uint64_t id;
+  {
+    std::lock_guard lock(mutex_);
+    id = next_call_id_++;
+    waiting_.insert_or_assign(tid, id);
+  }
+  to_restart_.erase(tid);
+  PtraceCall call(*this, id, event_of(tid, registers), registers);
+  const SyscallEvent& event = call.event();
+  if (event.number == kLoaderCall) {
+    // Anybody may make this call; only after an exec is there a program to hand over.
+    if (!tracer_.take_completed_exec(tid)) return call.reply(-ENOSYS);
+    answer_loader_call(call, supervisor_, InstallRetry::kImpossible);
+  } else if (event.number == SYS_recvmsg && static_cast<int>(event.args[0]) == kReservedFd) {
+    // The filter lets this through to the tracer only so that the tracer may order it.
+    call.reply(-EBADF);
+  } else {
+    supervisor_.on_syscall(call);
+  }
+  SANDBOX_CHECK(call.is_settled(), "a system call was left without an answer");
+}
+
+// orig_rax is -1 since the call was skipped, and Linux restarts only what it takes for a system call.
+TracerEngine::Change PtraceEngine::on_signal_stop(pid_t tid, Registers& registers) {
+  auto found = to_restart_.find(tid);
+  if (found == to_restart_.end()) return Change::kNone;
+  registers.orig_rax = found->second;
+  registers.rax = static_cast<uint64_t>(kRestartSys);
+  to_restart_.erase(found);
+  return Change::kRegisters;
+}
+
+void PtraceEngine::on_thread_gone(pid_t tid) {
+  to_restart_.erase(tid);
+  std::lock_guard lock(mutex_);
+  waiting_.erase(tid);
+}
+
+bool PtraceEngine::is_waiting(pid_t tid, uint64_t call_id) {
+  std::lock_guard lock(mutex_);
+  auto found = waiting_.find(tid);
+  return found != waiting_.end() && found->second == call_id;
+}
+
+// ---- answers ----
+
+void PtraceEngine::finish(pid_t tid, Registers registers, int64_t value) {
+  {
+    std::lock_guard lock(mutex_);
+    waiting_.erase(tid);
+  }
+  const uint64_t number = registers.orig_rax;
+  registers.orig_rax = static_cast<uint64_t>(-1);
+  if (value == kRestartSys) {
+    // EINTR should the signal be gone by now.
+    to_restart_.insert_or_assign(tid, number);
+    value = -EINTR;
+  }
+  registers.rax = static_cast<uint64_t>(value);
+  if (set_registers(tid, registers)) (void)resume(tid);
+}
+
+void PtraceEngine::finish_natively(pid_t tid) {
+  {
+    std::lock_guard lock(mutex_);
+    waiting_.erase(tid);
+  }
+  (void)resume(tid);
+}
+
+// Takes back what a thread that was killed did not receive, so that the next one does not get it.
+void PtraceEngine::drain() {
+  char byte;
+  while (recv(process_.descriptor_receiver.get(), &byte, 1, MSG_DONTWAIT) > 0) {
+  }
+}
+
+Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& registers, const std::vector<UniqueFd>& fds,
+                                               CloseOnExec close_on_exec) {
+  const uint64_t address = (registers.rsp - kBelowRedZone - sizeof(ReceiveArea)) & ~uint64_t{15};
+  ReceiveArea area = make_area(address);
+  ProcessMemory memory(tid);
+  auto bytes = std::as_bytes(std::span(&area, 1));
+  if (!memory.write_bytes(address, bytes)) {
+    // The stack may have to grow first, which only an access like the thread's own does.
+    TRY(poke(tid, address, 0));
+    TRY(memory.write_bytes(address, bytes));
+  }
+  TRY(send_descriptors(process_.descriptor_sender.get(), fds));
+  Registers changed = registers;
+  changed.orig_rax = SYS_recvmsg;
+  changed.rdi = kReservedFd;
+  changed.rsi = address;
+  changed.rdx = MSG_DONTWAIT | (close_on_exec == CloseOnExec::kYes ? MSG_CMSG_CLOEXEC : 0);
+  auto received = [&]() -> Result<Registers> {
+    TRY(set_registers(tid, changed));
+    return tracer_.finish_syscall(tid, SYS_recvmsg);
+  }();
+  if (!received || static_cast<int64_t>(received->rax) < 0) {
+    drain();
+    return err(received ? EMFILE : ESRCH);
+  }
+  TRY(memory.read_bytes(address, std::as_writable_bytes(std::span(&area, 1))));
+  if (area.message.msg_flags & MSG_CTRUNC) return err(EMFILE);
+  std::vector<int> numbers(fds.size());
+  std::memcpy(numbers.data(), area.control + CMSG_LEN(0), numbers.size() * sizeof(int));
+  return numbers;
+}
+
+// ---- PtraceCall ----
+
+PtraceCall::~PtraceCall() {
+  // A parked call whose owner gave it up; were nothing sent, its thread would wait for ever.
+  if (!is_settled_) reply(-EINTR);
+}
+
+template <typename Job>
+void PtraceCall::on_tracer(Job job) {
+  engine_.tracer_.run_on_tracer([&] {
+    if (is_waiting()) job();
+  });
+}
+
+void PtraceCall::reply(int64_t value) {
+  is_settled_ = true;
+  on_tracer([&] { engine_.finish(event_.host_tid, registers_, value); });
+}
+
+void PtraceCall::run_natively() {
+  SANDBOX_CHECK(!has_installed_, "a call that installed a descriptor cannot run natively any more");
+  is_settled_ = true;
+  on_tracer([&] { engine_.finish_natively(event_.host_tid); });
+}
+
+Result<int> PtraceCall::install(UniqueFd fd, CloseOnExec close_on_exec) {
+  std::vector<UniqueFd> fds;
+  fds.push_back(std::move(fd));
+  auto numbers = TRY(install_all(std::move(fds), close_on_exec));
+  return numbers.front();
+}
+
+Result<std::vector<int>> PtraceCall::install_all(std::vector<UniqueFd> fds, CloseOnExec close_on_exec) {
+  SANDBOX_CHECK(!has_installed_, "on the ptrace engine a call can install descriptors only once");
+  has_installed_ = true;
+  Result<std::vector<int>> numbers = err(ESRCH);
+  on_tracer([&] { numbers = engine_.receive(event_.host_tid, registers_, fds, close_on_exec); });
+  return numbers;
+}
+
+void PtraceCall::reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) {
+  auto number = install(std::move(fd), close_on_exec);
+  reply(number ? *number : number.error().as_return());
+}
+
+std::unique_ptr<InterceptedCall> PtraceCall::park() {
+  is_settled_ = true;
+  auto parked = std::make_unique<PtraceCall>(engine_, id_, event_, registers_);
+  parked->has_installed_ = has_installed_;
+  return parked;
+}
+
+}  // namespace sandbox::platform

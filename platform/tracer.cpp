@@ -1,0 +1,378 @@
+// The wait loop and what follows from each kind of stop.
+#include "platform/tracer.h"
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+
+#include "platform/host_file.h"
+#include "platform/loader/loader_abi.h"
+#include "platform/process_memory.h"
+#include "sandbox/check.h"
+
+namespace sandbox::platform {
+
+namespace {
+
+constexpr long kTraceOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP |
+                               PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+// The loader's path is written this far below the stack pointer: under the 128 bytes that the x86-64 ABI lets
+// a leaf function use there.
+constexpr uint64_t kBelowRedZone = 256;
+
+// Interrupts the tracer's waitpid; the handler has nothing to do.
+int wake_signal() { return SIGRTMAX - 2; }
+
+void prepare_wake_signal() {
+  struct sigaction action{};
+  action.sa_handler = [](int) {};
+  sigaction(wake_signal(), &action, nullptr);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, wake_signal());
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+// A number of /proc/TID/status; 0 when the thread is gone.
+pid_t status_field(const std::string& status, const char* name) {
+  size_t place = status.find(name);
+  return place == std::string::npos ? 0 : std::atoi(status.c_str() + place + std::strlen(name));
+}
+
+uint64_t clone_flags(const Registers& registers) {
+  switch (registers.orig_rax) {
+    case SYS_fork: return SIGCHLD;
+    case SYS_vfork: return CLONE_VFORK | CLONE_VM | SIGCHLD;
+    default: return registers.rdi;
+  }
+}
+
+}  // namespace
+
+Result<void> Tracer::attach() {
+  tracer_tid_ = gettid();
+  prepare_wake_signal();
+  TRY(host_status(ptrace(PTRACE_SEIZE, process_.first_tid, nullptr, kTraceOptions)));
+  tracees_.emplace(process_.first_tid, Tracee{process_.first_tid});
+  return {};
+}
+
+Platform::Outcome Tracer::serve() {
+  const bool has_own_init = process_.init_tid != process_.first_tid;
+  if (!has_own_init) init_is_gone_ = true;
+  while (!tracees_.empty() || !newborns_.empty() || !init_is_gone_) {
+    run_jobs();
+    if (!deferred_.empty()) {
+      auto [tid, status] = deferred_.front();
+      deferred_.pop_front();
+      handle(tid, status);
+      continue;
+    }
+    int raw = 0;
+    pid_t tid = waitpid(-1, &raw, __WALL);
+    if (tid < 0 && errno == EINTR) continue;
+    if (tid < 0) break;   // ECHILD
+    if (has_own_init && tid == process_.init_tid) {
+      init_is_gone_ = WIFEXITED(raw) || WIFSIGNALED(raw);
+      continue;
+    }
+    handle(tid, WaitStatus(raw));
+  }
+  {
+    std::lock_guard lock(job_mutex_);
+    is_over_ = true;
+  }
+  job_done_.notify_all();
+  return outcome_;
+}
+
+void Tracer::handle(pid_t tid, WaitStatus status) {
+  using Kind = WaitStatus::Kind;
+  const Kind kind = status.kind();
+  if (kind == Kind::kGone) return handle_gone(tid, status);
+  auto found = tracees_.find(tid);
+  if (found == tracees_.end() || found->second.awaits_first_stop) return handle_first_stop(tid, status);
+  switch (kind) {
+    case Kind::kSeccomp: return handle_seccomp(tid);
+    case Kind::kSyscallStop: return handle_syscall_stop(tid);
+    case Kind::kBirth: return handle_birth(tid);
+    case Kind::kSignalDelivery: return handle_signal(tid, status.signal());
+    // ESRCH from here on means that it was killed meanwhile; its end is the next thing waitpid tells.
+    case Kind::kGroupStop: (void)leave_stopped(tid); return;
+    case Kind::kTrap: (void)resume(tid); return;
+    default: lose_control(tid, status);
+  }
+}
+
+// A stop nobody can explain: going on might run the workload unguarded.
+void Tracer::lose_control(pid_t tid, WaitStatus status) {
+  std::string text = fmt::format("thread {} stopped with status {:#x}, which nothing in the tracer expects", tid,
+                                 status.raw());
+  check_failed("the stop is known", text.c_str());
+}
+
+// ---- birth ----
+
+void Tracer::announce(pid_t parent, pid_t child, uint64_t flags) {
+  pid_t tgid = child;
+  if (flags & CLONE_THREAD) {
+    auto found = tracees_.find(parent);
+    if (found != tracees_.end()) tgid = found->second.tgid;
+  }
+  tracees_.emplace(child, Tracee{tgid});
+  supervisor_.on_clone(parent, child, flags);
+}
+
+// The parent's event and the child's first stop come in either order; the child runs after both.
+void Tracer::handle_birth(pid_t tid) {
+  auto message = get_event_message(tid);
+  auto registers = get_registers(tid);
+  if (!message || !registers) return;   // killed; the child is then an orphan
+  const pid_t child = static_cast<pid_t>(*message);
+  if (auto gone = stillborns_.find(child); gone != stillborns_.end()) {
+    WaitStatus status = gone->second;
+    stillborns_.erase(gone);
+    announce(tid, child, clone_flags(*registers));
+    handle_gone(child, status);
+  } else if (!tracees_.contains(child)) {
+    auto newborn = newborns_.find(child);
+    announce(tid, child, clone_flags(*registers));
+    if (newborn == newborns_.end()) {
+      tracees_.at(child).awaits_first_stop = true;
+    } else {
+      WaitStatus status = newborn->second.status;
+      newborns_.erase(newborn);
+      resume_first_stop(child, status);
+    }
+  }
+  (void)resume(tid);
+}
+
+void Tracer::resume_first_stop(pid_t tid, WaitStatus status) {
+  if (status.kind() == WaitStatus::Kind::kGroupStop) {
+    (void)leave_stopped(tid);
+  } else {
+    (void)resume(tid);
+  }
+}
+
+void Tracer::handle_first_stop(pid_t tid, WaitStatus status) {
+  using Kind = WaitStatus::Kind;
+  if (status.kind() != Kind::kTrap && status.kind() != Kind::kGroupStop) lose_control(tid, status);
+  if (auto found = tracees_.find(tid); found != tracees_.end()) {
+    found->second.awaits_first_stop = false;
+    return resume_first_stop(tid, status);
+  }
+  // Who its parent is matters only when the parent is killed before its own event.
+  auto proc = read_host_file(fmt::format("/proc/{}/status", tid));
+  Newborn newborn{status, 0, 0};
+  if (proc) {
+    newborn.tgid = status_field(*proc, "\nTgid:");
+    newborn.parent_tgid = status_field(*proc, "\nPPid:");
+  }
+  if (newborn.tgid == tid && newborn.parent_tgid != 0 && !tracees_.contains(newborn.parent_tgid)) {
+    // The parent died without a word of this child: it cannot be said what it inherits.
+    syscall(SYS_tgkill, tid, tid, SIGKILL);
+  }
+  newborns_.emplace(tid, newborn);
+}
+
+// A process was killed between its fork and its event: what it had forked lives on, as under Linux.
+void Tracer::announce_orphans_of(pid_t tid, pid_t tgid) {
+  if (tid != tgid) return;
+  std::vector<pid_t> orphans;
+  for (const auto& [child, newborn] : newborns_) {
+    if (newborn.parent_tgid == tgid && newborn.tgid == child) orphans.push_back(child);
+  }
+  for (pid_t child : orphans) {
+    WaitStatus status = newborns_.at(child).status;
+    newborns_.erase(child);
+    announce(tgid, child, SIGCHLD);
+    resume_first_stop(child, status);
+  }
+}
+
+// ---- death ----
+
+void Tracer::handle_gone(pid_t tid, WaitStatus status) {
+  if (tid == process_.first_tid) {
+    outcome_.wait_status = status.raw();
+    if (!first_has_executed_) {
+      launch_failure_ = read_launch_failure(process_);
+      outcome_.exec_error = launch_failure_ ? launch_failure_->error : Errno(ECHILD);
+    }
+  }
+  {
+    std::lock_guard lock(exec_mutex_);
+    completed_execs_.erase(tid);
+  }
+  auto found = tracees_.find(tid);
+  if (found == tracees_.end()) {
+    if (newborns_.erase(tid) > 0) stillborns_.insert_or_assign(tid, status);
+    return;
+  }
+  announce_orphans_of(tid, found->second.tgid);
+  tracees_.erase(tid);
+  engine_->on_thread_gone(tid);
+  supervisor_.on_thread_exit(tid, status.raw());
+}
+
+// ---- execve ----
+
+void Tracer::handle_seccomp(pid_t tid) {
+  auto registers = get_registers(tid);
+  if (!registers) return;
+  const uint32_t number = static_cast<uint32_t>(registers->orig_rax);
+  if (number == SYS_execve || number == SYS_execveat) return handle_exec(tid, *registers);
+  engine_->on_seccomp_stop(tid, *registers);
+}
+
+// The call does not run and returns the error.
+void Tracer::fail_call(pid_t tid, Registers registers, Errno error) {
+  registers.orig_rax = static_cast<uint64_t>(-1);
+  registers.rax = static_cast<uint64_t>(error.as_return());
+  if (set_registers(tid, registers)) (void)resume(tid);
+}
+
+void Tracer::handle_exec(pid_t tid, const Registers& registers) {
+  if (!has_listener_) {
+    auto ready = engine_->on_first_exec(tid, registers);
+    if (!ready) return fail_call(tid, registers, ready.error());
+    has_listener_ = true;
+  }
+  ProcessMemory memory(tid);
+  auto decision = supervisor_.on_exec(event_of(tid, registers), memory);
+  if (!decision) return fail_call(tid, registers, decision.error());
+
+  // The kernel reads this path, argv and environment from memory that other threads may change: in the empty
+  // root a changed path finds nothing, and the strings are the program's own business.
+  Registers changed = registers;
+  uint64_t path = 0;
+  static_assert(sizeof kLoaderPath <= sizeof path);
+  std::memcpy(&path, kLoaderPath, sizeof kLoaderPath);
+  changed.rdi = registers.rsp - kBelowRedZone;
+  if (registers.orig_rax == SYS_execveat) {
+    changed.rsi = registers.rdx;
+    changed.rdx = registers.r10;
+  }
+  changed.orig_rax = SYS_execve;
+  if (auto poked = poke(tid, changed.rdi, path); !poked) {
+    return fail_call(tid, registers, Errno(poked.error() == Errno(ESRCH) ? ESRCH : EFAULT));
+  }
+  if (!set_registers(tid, changed)) return;
+  tracees_.at(tid).exec = ExecAttempt{registers};
+  (void)resume_to_syscall_exit(tid);
+}
+
+void Tracer::handle_syscall_stop(pid_t tid) {
+  auto registers = get_registers(tid);
+  if (!registers) return;
+  Tracee& tracee = tracees_.at(tid);
+  if (static_cast<int64_t>(registers->rax) == 0) {
+    finish_exec(tracee.tgid);
+    (void)resume(tid);
+    return;
+  }
+  if (!tracee.exec) lose_control(tid, WaitStatus((SIGTRAP | 0x80) << 8 | 0x7f));
+  // Linux keeps a failed call's argument registers; a restarted one needs its own number again.
+  Registers restored = tracee.exec->original;
+  restored.rax = registers->rax;
+  tracee.exec.reset();
+  if (set_registers(tid, restored)) (void)resume(tid);
+}
+
+// An exec came through. When another thread than the leader made it, it now has the leader's id, and the old
+// ids of the group vanish without a word of their own.
+void Tracer::finish_exec(pid_t tgid) {
+  if (tgid == process_.first_tid) first_has_executed_ = true;
+  std::vector<pid_t> stale;
+  bool was_expected = false;
+  for (auto& [tid, tracee] : tracees_) {
+    if (tracee.tgid != tgid) continue;
+    was_expected |= tracee.exec.has_value();
+    tracee.exec.reset();
+    if (tid != tgid) stale.push_back(tid);
+  }
+  SANDBOX_CHECK(was_expected, "a process executed something without asking");
+  for (pid_t tid : stale) {
+    tracees_.erase(tid);
+    engine_->on_thread_gone(tid);
+  }
+  std::lock_guard lock(exec_mutex_);
+  completed_execs_.insert(tgid);
+}
+
+bool Tracer::take_completed_exec(pid_t tgid) {
+  std::lock_guard lock(exec_mutex_);
+  return completed_execs_.erase(tgid) > 0;
+}
+
+// ---- signals ----
+
+void Tracer::handle_signal(pid_t tid, int signal) {
+  auto registers = get_registers(tid);
+  if (!registers) return;
+  if (engine_->on_signal_stop(tid, *registers) == TracerEngine::Change::kRegisters) {
+    if (!set_registers(tid, *registers)) return;
+  }
+  (void)resume(tid, signal);
+}
+
+// ---- requests of other threads, and waiting for one tracee ----
+
+Result<Registers> Tracer::finish_syscall(pid_t tid, uint64_t expected_number) {
+  TRY(resume_to_syscall_exit(tid));
+  int raw = 0;
+  pid_t waited;
+  do {
+    waited = waitpid(tid, &raw, __WALL);
+  } while (waited < 0 && errno == EINTR);
+  if (waited < 0) return err(ESRCH);
+  WaitStatus status(raw);
+  if (status.kind() == WaitStatus::Kind::kSyscallStop) {
+    auto registers = TRY(get_registers(tid));
+    if (registers.orig_rax == expected_number) return registers;
+  }
+  // Killed, or the thread that now has this id comes out of an execve of its own.
+  deferred_.emplace_back(tid, status);
+  return err(ESRCH);
+}
+
+void Tracer::run_jobs() {
+  std::unique_lock lock(job_mutex_);
+  while (!jobs_.empty()) {
+    auto [number, job] = jobs_.front();
+    jobs_.pop_front();
+    lock.unlock();
+    (*job)();
+    lock.lock();
+    jobs_run_ = number;
+    job_done_.notify_all();
+  }
+}
+
+bool Tracer::run_on_tracer(const std::function<void()>& job) {
+  if (gettid() == tracer_tid_) {
+    job();
+    return true;
+  }
+  std::unique_lock lock(job_mutex_);
+  if (is_over_) return false;
+  const uint64_t number = ++jobs_posted_;
+  jobs_.emplace_back(number, &job);
+  // A signal that arrives just before waitpid is lost on it: it is sent until the job was taken.
+  while (jobs_run_ < number && !is_over_) {
+    syscall(SYS_tgkill, getpid(), tracer_tid_, wake_signal());
+    job_done_.wait_for(lock, std::chrono::milliseconds(1));
+  }
+  if (jobs_run_ >= number) return true;
+  std::erase_if(jobs_, [number](const auto& entry) { return entry.first == number; });
+  return false;
+}
+
+}  // namespace sandbox::platform

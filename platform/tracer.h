@@ -1,0 +1,120 @@
+// Tracer: the ptrace side of both engines; births, deaths, execs, signals and job control of every workload thread.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "platform/launch.h"
+#include "platform/platform.h"
+#include "platform/ptrace_requests.h"
+#include "platform/wait_status.h"
+
+namespace sandbox::platform {
+
+// What an engine adds to the tracer. Called on the tracer's thread.
+class TracerEngine {
+ public:
+  virtual ~TracerEngine() = default;
+  // The first process is in the seccomp stop of its first execve.
+  virtual Result<void> on_first_exec(pid_t tid, const Registers& registers) = 0;
+  // A seccomp stop that is not an exec. The engine resumes the thread, now or later.
+  virtual void on_seccomp_stop(pid_t tid, const Registers& registers) = 0;
+  // A signal-delivery stop; kRegisters: they were changed and are to be written back.
+  enum class Change { kNone, kRegisters };
+  virtual Change on_signal_stop(pid_t tid, Registers& registers) = 0;
+  virtual void on_thread_gone(pid_t tid) = 0;
+};
+
+// Every method but those marked so belongs to the thread that calls serve(): ptrace(2) obeys only it.
+class Tracer {
+ public:
+  Tracer(Supervisor& supervisor, const LaunchedProcess& process) : supervisor_(supervisor), process_(process) {}
+
+  void set_engine(TracerEngine& engine) { engine_ = &engine; }
+
+  // Attaches to the first process. Errors: those of PTRACE_SEIZE (EPERM: the host forbids it).
+  Result<void> attach();
+  // Serves events until neither a traced thread nor the init is left.
+  Platform::Outcome serve();
+
+  // Why the first process never came to execute anything, once serve() is over.
+  const std::optional<LaunchFailure>& launch_failure() const { return launch_failure_; }
+
+  // Runs `job` on the tracer's thread and returns when it has run, or when serve() is over (false).
+  // From any thread; runs it directly on the tracer's own.
+  bool run_on_tracer(const std::function<void()>& job);
+
+  // Whether that process has executed the loader and not asked for its program yet; at most one true
+  // an exec. From any thread.
+  bool take_completed_exec(pid_t tgid);
+
+  // Resumes a thread in a seccomp stop to the end of its system call; its registers there.
+  // Errors: ESRCH: it was killed, or its place taken by another thread's exec.
+  Result<Registers> finish_syscall(pid_t tid, uint64_t expected_number);
+
+ private:
+  // An execve that was let through; what its registers are to be when it fails after all.
+  struct ExecAttempt {
+    Registers original;
+  };
+  struct Tracee {
+    pid_t tgid;
+    bool awaits_first_stop = false;
+    std::optional<ExecAttempt> exec;
+  };
+
+  void handle(pid_t tid, WaitStatus status);
+  void handle_gone(pid_t tid, WaitStatus status);
+  void handle_seccomp(pid_t tid);
+  void handle_exec(pid_t tid, const Registers& registers);
+  void handle_syscall_stop(pid_t tid);
+  void handle_birth(pid_t tid);
+  void handle_signal(pid_t tid, int signal);
+  void handle_first_stop(pid_t tid, WaitStatus status);
+  void finish_exec(pid_t tgid);
+  void fail_call(pid_t tid, Registers registers, Errno error);
+  void announce(pid_t parent, pid_t child, uint64_t flags);
+  void announce_orphans_of(pid_t tid, pid_t tgid);
+  void resume_first_stop(pid_t tid, WaitStatus status);
+  void run_jobs();
+  [[noreturn]] void lose_control(pid_t tid, WaitStatus status);
+
+  // A new tracee whose parent's event has not come yet.
+  struct Newborn {
+    WaitStatus status;
+    pid_t tgid, parent_tgid;   // from /proc
+  };
+
+  Supervisor& supervisor_;
+  const LaunchedProcess& process_;
+  TracerEngine* engine_ = nullptr;
+  std::unordered_map<pid_t, Tracee> tracees_;
+  std::unordered_map<pid_t, Newborn> newborns_;
+  std::unordered_map<pid_t, WaitStatus> stillborns_;   // died before their parent's event came
+  std::deque<std::pair<pid_t, WaitStatus>> deferred_;  // seen while waiting for one thread
+  bool has_listener_ = false;
+  bool init_is_gone_ = false;
+  bool first_has_executed_ = false;
+  Platform::Outcome outcome_;
+  std::optional<LaunchFailure> launch_failure_;
+
+  std::mutex exec_mutex_;
+  std::set<pid_t> completed_execs_;
+
+  std::mutex job_mutex_;
+  std::condition_variable job_done_;
+  std::deque<std::pair<uint64_t, const std::function<void()>*>> jobs_;
+  uint64_t jobs_posted_ = 0, jobs_run_ = 0;
+  pid_t tracer_tid_ = 0;
+  bool is_over_ = false;
+};
+
+}  // namespace sandbox::platform
