@@ -1,0 +1,269 @@
+// `sandbox run`: turns options into a SandboxConfig and runs it.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+#include "tools/command_line.h"
+#include "tools/messages.h"
+#include "tools/run_options.h"
+#include "tools/secrets.h"
+#include "tools/user_lookup.h"
+#include "tools/verbs.h"
+
+extern char** environ;
+
+namespace sandbox::tools {
+namespace {
+
+constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+// The options as typed.
+struct RunOptions {
+  std::string rootfs, overlay = "memory", keep, workdir, user, hostname, net = "none", timeout;
+  std::string platform = "auto", log_level = "warn", log_format = "text";
+  std::vector<std::string> binds, read_only_binds, tmpfs, environment, environment_files, shown;
+  std::vector<int> passed_descriptors;
+  bool is_read_only = false, clears_environment = false, has_init = false, has_no_init = false;
+};
+
+void add_file_options(CLI::App& app, RunOptions& options) {
+  app.add_option("--rootfs", options.rootfs, "host directory that becomes / (default: the host's own /)")
+      ->type_name("DIR");
+  app.add_option("--bind", options.binds, "show a host path, writable")->type_name("SRC[:DST]")->allow_extra_args(false);
+  app.add_option("--ro-bind", options.read_only_binds, "show a host path, read-only")
+      ->type_name("SRC[:DST]")
+      ->allow_extra_args(false);
+  app.add_option("--tmpfs", options.tmpfs, "mount an empty file system in memory")
+      ->type_name("DST[:size=,mode=]")
+      ->allow_extra_args(false);
+  CLI::Option* overlay = app.add_option("--overlay", options.overlay,
+                                        "where writes go: memory, none (to the host), or a directory");
+  overlay->type_name("memory|none|DIR");
+  app.add_option("--keep", options.keep, "collect writes in DIR and say how to see them")
+      ->type_name("DIR")
+      ->excludes(overlay);
+  app.add_flag("--read-only", options.is_read_only, "refuse writes below /");
+  app.add_option("--show", options.shown, "do not mask this secret")->type_name("PATH")->allow_extra_args(false);
+}
+
+void add_process_options(CLI::App& app, RunOptions& options) {
+  app.add_option("-w,--workdir", options.workdir, "working directory inside")->type_name("DIR");
+  app.add_option("-u,--user", options.user, "user inside, by name or number")->type_name("USER[:GROUP]");
+  app.add_option("-e,--env", options.environment, "set a variable, or pass the caller's value on")
+      ->type_name("NAME[=VALUE]")
+      ->allow_extra_args(false);
+  app.add_option("--env-file", options.environment_files, "set the variables of a file")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  app.add_flag("--clear-env", options.clears_environment, "start from an empty environment");
+  app.add_option("--hostname", options.hostname, "host name inside")->type_name("NAME");
+  app.add_option("--net", options.net, "none: loopback only; host: the host's network")
+      ->type_name("none|host")
+      ->capture_default_str();
+  app.add_option("--timeout", options.timeout, "end the program after this time; the exit code is 124")
+      ->type_name("DURATION");
+  CLI::Option* init = app.add_flag("--init", options.has_init, "PID 1 is a small init (the default)");
+  app.add_flag("--no-init", options.has_no_init, "PID 1 is the program itself")->excludes(init);
+  app.add_option("--pass-fd", options.passed_descriptors, "pass an open descriptor besides 0, 1 and 2")
+      ->type_name("N")
+      ->allow_extra_args(false);
+}
+
+void add_own_options(CLI::App& app, RunOptions& options) {
+  app.add_option("--platform", options.platform, "how calls are intercepted")
+      ->type_name("auto|ptrace|notify")
+      ->capture_default_str();
+  app.add_option("--log-level", options.log_level, "trace, debug, info, warn, error or off")
+      ->type_name("LEVEL")
+      ->capture_default_str();
+  app.add_option("--log-format", options.log_format, "form of the sandbox's own messages")
+      ->type_name("text|json")
+      ->capture_default_str();
+}
+
+std::unexpected<RunFailure> bad_choice(std::string_view option, std::string_view word,
+                                       std::string_view choices) {
+  return std::unexpected(
+      RunFailure{.doing = "understand the command line",
+                 .reason = fmt::format("{} is none of the values of {}", printable(word), option),
+                 .advice = fmt::format("{} {}", option, choices)});
+}
+
+template <typename T>
+Parsed<T> choose(std::string_view option, const std::string& word, const std::map<std::string, T>& choices) {
+  if (auto found = choices.find(word); found != choices.end()) return found->second;
+  std::string words;
+  for (const auto& [choice, value] : choices) words += fmt::format("{}{}", words.empty() ? "" : "|", choice);
+  return bad_choice(option, word, words);
+}
+
+// A directory that exists, without symbolic links in its path.
+Parsed<std::string> directory_at(const std::string& path, const std::string& doing,
+                                 const std::string& advice) {
+  auto real = real_path(path);
+  struct stat status;
+  Errno error = real ? Errno(ENOTDIR) : real.error();
+  if (real && ::stat(real->c_str(), &status) == 0 && S_ISDIR(status.st_mode)) return *real;
+  return std::unexpected(RunFailure{.doing = doing, .reason = reason_of(error), .advice = advice});
+}
+
+Parsed<void> fill_root(const RunOptions& options, SandboxConfig& config) {
+  if (!options.rootfs.empty())
+    config.rootfs = TRY(directory_at(options.rootfs, fmt::format("use {} as the root", printable(options.rootfs)),
+                                     "a directory with a root file system, as debootstrap makes one"));
+  std::string overlay = options.keep.empty() ? options.overlay : options.keep;
+  config.is_root_read_only = options.is_read_only;
+  if (overlay == "memory" && options.keep.empty()) return {};
+  if (overlay == "none" && options.keep.empty()) {
+    config.overlay = SandboxConfig::Overlay::kNone;
+    return {};
+  }
+  std::string doing = fmt::format("collect writes in {}", printable(overlay));
+  if (options.is_read_only)
+    return std::unexpected(
+        RunFailure{.doing = doing, .reason = "--read-only refuses every write", .advice = "one of the two"});
+  if (::mkdir(overlay.c_str(), 0755) != 0 && errno != EEXIST)
+    return std::unexpected(RunFailure{.doing = doing,
+                                      .reason = reason_of(Errno::last()),
+                                      .advice = "a directory whose parent exists and is yours"});
+  config.overlay = SandboxConfig::Overlay::kDirectory;
+  config.overlay_directory = TRY(directory_at(overlay, doing, "a directory, new or kept from an earlier run"));
+  if (is_within(config.rootfs, config.overlay_directory))
+    return std::unexpected(RunFailure{.doing = doing,
+                                      .reason = fmt::format("the root {} lies in it", printable(config.rootfs)),
+                                      .advice = "a directory outside"});
+  return {};
+}
+
+// --bind and --ro-bind in the order in which they were typed: a later one may lie on an earlier one.
+Parsed<void> fill_mounts(const CLI::App& app, const RunOptions& options, SandboxConfig& config) {
+  size_t next_bind = 0, next_read_only_bind = 0;
+  for (const CLI::Option* option : app.parse_order()) {
+    if (option->check_name("--bind") && next_bind < options.binds.size())
+      config.binds.push_back(TRY(parse_bind(options.binds[next_bind++], BindMount::Access::kReadWrite)));
+    if (option->check_name("--ro-bind") && next_read_only_bind < options.read_only_binds.size())
+      config.binds.push_back(TRY(
+          parse_bind(options.read_only_binds[next_read_only_bind++], BindMount::Access::kReadOnly)));
+  }
+  for (const std::string& text : options.tmpfs) config.tmpfs.push_back(TRY(parse_tmpfs(text)));
+  if (config.rootfs == "/") config.masked_paths = TRY(secrets_to_mask(options.shown, config.binds));
+  return {};
+}
+
+Parsed<void> fill_environment(const RunOptions& options, const FoundUser& user, SandboxConfig& config) {
+  Environment environment;
+  if (!options.clears_environment) {
+    for (char** variable = environ; *variable != nullptr; ++variable)
+      if (std::string_view(*variable).find('=') != 0) (void)environment.set(*variable);
+    for (const std::string& name : secret_variables()) environment.remove(name);
+  }
+  if (!user.name.empty() && !options.clears_environment)
+    for (const std::string& name : {"HOME=" + user.home, "USER=" + user.name, "LOGNAME=" + user.name})
+      (void)environment.set(name);
+  for (const std::string& path : options.environment_files) {
+    std::vector<std::string> lines = TRY(read_environment_file(path));
+    for (const std::string& line : lines) TRY(environment.set(line));
+  }
+  for (const std::string& assignment : options.environment) TRY(environment.set(assignment));
+  environment.set_default("PATH", kDefaultPath);
+  config.environment = environment.take();
+  return {};
+}
+
+Parsed<void> fill_process(const RunOptions& options, SandboxConfig& config) {
+  FoundUser user;
+  if (!options.user.empty()) {
+    user = TRY(look_up_user(config.rootfs, options.user));
+    config.user = user.ids;
+  }
+  TRY(fill_environment(options, user, config));
+  if (!options.workdir.empty()) config.working_directory = absolute_path(options.workdir);
+  constexpr size_t kLongestHostname = 64;
+  if (options.hostname.size() > kLongestHostname)
+    return std::unexpected(RunFailure{.doing = "set the host name",
+                                      .reason = "it is longer than 64 bytes (ENAMETOOLONG)",
+                                      .advice = "a shorter name"});
+  config.hostname = options.hostname;
+  if (!options.timeout.empty()) {
+    auto limit = TRY(parse_duration(options.timeout));
+    if (limit.count() != 0) config.timeout = limit;
+  }
+  if (options.has_no_init) config.init = platform::LaunchOptions::Init::kProgram;
+  for (int descriptor : options.passed_descriptors) {
+    if (descriptor < 0 || ::fcntl(descriptor, F_GETFD) < 0)
+      return std::unexpected(RunFailure{.doing = fmt::format("pass descriptor {} on", descriptor),
+                                        .reason = reason_of(Errno(EBADF)),
+                                        .advice = fmt::format("open it first: sandbox run --pass-fd {0} ... {0}<FILE",
+                                                              descriptor)});
+    bool is_standard = descriptor <= 2 || std::ranges::count(config.passed_descriptors, descriptor) > 0;
+    if (!is_standard) config.passed_descriptors.push_back(descriptor);
+  }
+  return {};
+}
+
+Parsed<SandboxConfig> make_config(const CLI::App& app, const RunOptions& options,
+                                  std::vector<std::string> program) {
+  SandboxConfig config;
+  config.argv = std::move(program);
+  using Network = SandboxConfig::Network;
+  config.network =
+      TRY(choose<Network>("--net", options.net, {{"none", Network::kLoopback}, {"host", Network::kHost}}));
+  using Engine = std::optional<platform::EngineKind>;
+  config.engine = TRY(choose<Engine>("--platform", options.platform,
+                                     {{"auto", std::nullopt},
+                                      {"ptrace", platform::EngineKind::kPtrace},
+                                      {"notify", platform::EngineKind::kNotify}}));
+  TRY(fill_root(options, config));
+  TRY(fill_mounts(app, options, config));
+  TRY(fill_process(options, config));
+  return config;
+}
+
+void say_how_to_see(const SandboxConfig& config) {
+  std::string rootfs = config.rootfs == "/" ? "" : fmt::format(" --rootfs {}", printable(config.rootfs));
+  std::string directory = printable(config.overlay_directory);
+  fmt::print(stderr,
+             "sandbox: the changes are kept in {}\n"
+             "  see them:        sandbox diff{} {}\n"
+             "  make them real:  sandbox apply{} {}\n",
+             directory, rootfs, directory, rootfs, directory);
+}
+
+}  // namespace
+
+int verb_run(int argc, char** argv) {
+  RunOptions options;
+  CLI::App app("Run a program in a sandbox. Without options it sees your files, writes to memory only, has\n"
+               "no network but loopback, and sees none of the secrets that sandbox(1) lists.",
+               "run");
+  set_usage(app, "sandbox run [OPTIONS] [--] PROGRAM [ARGUMENTS]");
+  add_file_options(app, options);
+  add_process_options(app, options);
+  add_own_options(app, options);
+  CutCommandLine cut = cut_at_program(app, argc, argv);
+  if (auto exit_code = parse_command_line(app, std::move(cut.options))) return *exit_code;
+
+  auto log_format = choose<LogFormat>("--log-format", options.log_format,
+                                      {{"text", LogFormat::kText}, {"json", LogFormat::kJson}});
+  if (!log_format) return report(log_format.error());
+  if (!set_up_log(options.log_level, *log_format))
+    return report(bad_choice("--log-level", options.log_level, "trace|debug|info|warn|error|off").error());
+  if (cut.program.empty())
+    return report({.doing = "run", .reason = "no program is named", .advice = "sandbox run -- PROGRAM"});
+
+  auto config = make_config(app, options, std::move(cut.program));
+  if (!config) return report(config.error());
+  auto outcome = run_sandbox(*config);
+  if (!outcome) return report(outcome.error());
+  for (const std::string& warning : outcome->warnings) warn(warning);
+  bool may_speak = options.log_level != "error" && options.log_level != "off";
+  if (!options.keep.empty() && may_speak && *log_format == LogFormat::kText) say_how_to_see(*config);
+  return outcome->exit_code;
+}
+
+}  // namespace sandbox::tools

@@ -1,0 +1,127 @@
+// Users of the root file system; the files are the rootfs's own, so they are parsed here and not by NSS.
+#include "tools/user_lookup.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "sandbox/unique_fd.h"
+#include "tools/messages.h"
+
+namespace sandbox::tools {
+namespace {
+
+constexpr size_t kLongestFile = 16 << 20;   // a user database larger than this is none
+
+// The fields of each line, split at colons. Empty when the file is missing.
+std::vector<std::vector<std::string>> read_database(const std::string& rootfs, const char* path) {
+  UniqueFd root(::open(rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  open_how how{.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+               .mode = 0,
+               .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+  UniqueFd file(static_cast<int>(::syscall(SYS_openat2, root.get(), path, &how, sizeof how)));
+  std::string text;
+  char buffer[65536];
+  while (file && text.size() < kLongestFile) {
+    ssize_t length = ::read(file.get(), buffer, sizeof buffer);
+    if (length <= 0) break;
+    text.append(buffer, static_cast<size_t>(length));
+  }
+  std::vector<std::vector<std::string>> lines;
+  std::vector<std::string> fields(1);
+  for (char letter : text) {
+    if (letter == '\n') {
+      lines.push_back(std::exchange(fields, std::vector<std::string>(1)));
+    } else if (letter == ':') {
+      fields.emplace_back();
+    } else {
+      fields.back() += letter;
+    }
+  }
+  lines.push_back(std::move(fields));
+  return lines;
+}
+
+std::optional<uint32_t> number_of(std::string_view text) {
+  uint32_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  // 4294967295 means "no id" to the kernel.
+  bool is_number = error == std::errc{} && end == text.data() + text.size() && number != UINT32_MAX;
+  return is_number ? std::optional(number) : std::nullopt;
+}
+
+bool lists_member(std::string_view members, std::string_view name) {
+  while (!members.empty()) {
+    std::string_view member = members.substr(0, members.find(','));
+    members.remove_prefix(std::min(members.size(), member.size() + 1));
+    if (member == name) return true;
+  }
+  return false;
+}
+
+std::unexpected<RunFailure> unknown(const char* what, std::string_view name, const char* database,
+                                    const std::string& rootfs) {
+  return std::unexpected(RunFailure{
+      .doing = fmt::format("run as {} `{}`", what, printable(name)),
+      .reason = fmt::format("{}{} has no such {}", rootfs == "/" ? "" : rootfs, database, what),
+      .advice = "its number instead of its name"});
+}
+
+Parsed<gid_t> look_up_group(const std::string& rootfs, std::string_view text) {
+  if (auto number = number_of(text)) return *number;
+  for (const auto& fields : read_database(rootfs, "etc/group"))
+    if (fields.size() >= 3 && fields[0] == text)
+      if (auto number = number_of(fields[2])) return *number;
+  return unknown("group", text, "/etc/group", rootfs);
+}
+
+std::vector<gid_t> supplementary_groups(const std::string& rootfs, const std::string& name) {
+  std::vector<gid_t> groups;
+  for (const auto& fields : read_database(rootfs, "etc/group"))
+    if (fields.size() >= 4 && lists_member(fields[3], name))
+      if (auto number = number_of(fields[2])) groups.push_back(*number);
+  return groups;
+}
+
+}  // namespace
+
+Parsed<FoundUser> look_up_user(const std::string& rootfs, std::string_view text) {
+  size_t colon = text.find(':');
+  std::string_view user_text = text.substr(0, colon);
+  FoundUser found;
+  std::optional<uint32_t> uid = number_of(user_text);
+  std::optional<uint32_t> gid;
+  for (const auto& fields : read_database(rootfs, "etc/passwd")) {
+    if (fields.size() < 6) continue;
+    auto entry_uid = number_of(fields[2]);
+    bool is_match = fields[0] == user_text || (uid && entry_uid == uid);
+    if (user_text.empty() || !is_match || !entry_uid) continue;
+    uid = entry_uid;
+    gid = number_of(fields[3]);
+    found.name = fields[0];
+    found.home = fields[5];
+    break;
+  }
+  if (!uid) return unknown("user", user_text, "/etc/passwd", rootfs);
+  found.ids = {.uid = *uid, .gid = gid.value_or(0), .groups = {}};
+  if (colon != std::string_view::npos)
+    found.ids.gid = TRY(look_up_group(rootfs, text.substr(colon + 1)));
+  else if (!found.name.empty())
+    found.ids.groups = supplementary_groups(rootfs, found.name);
+  return found;
+}
+
+std::vector<std::string> host_home_directories() {
+  std::set<std::string> homes;
+  for (const auto& fields : read_database("/", "etc/passwd"))
+    if (fields.size() >= 6 && fields[5].starts_with('/')) homes.insert(absolute_path(fields[5]));
+  return {homes.begin(), homes.end()};
+}
+
+}  // namespace sandbox::tools
