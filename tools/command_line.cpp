@@ -59,7 +59,7 @@ void set_usage(CLI::App& app, std::string usage) {
 }
 
 std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> arguments) {
-  std::ranges::reverse(arguments);   // CLI11 takes them from the back
+  std::ranges::reverse(arguments);  // CLI11 takes them from the back
   try {
     app.parse(std::move(arguments));
     return std::nullopt;

@@ -13,9 +13,12 @@ namespace {
 
 const char* word_for(HostFeature::State state) {
   switch (state) {
-    case HostFeature::State::kWorks: return "works";
-    case HostFeature::State::kDegraded: return "degraded";
-    case HostFeature::State::kMissing: return "missing";
+    case HostFeature::State::kWorks:
+      return "works";
+    case HostFeature::State::kDegraded:
+      return "degraded";
+    case HostFeature::State::kMissing:
+      return "missing";
   }
   return "?";
 }
@@ -25,7 +28,8 @@ void print_text(const std::vector<HostFeature>& features) {
   for (const HostFeature& feature : features) widest = std::max(widest, feature.name.size());
   unsigned working = 0;
   for (const HostFeature& feature : features) {
-    fmt::print("{:<{}}  {:<8}  {}\n", feature.name, widest, word_for(feature.state), printable(feature.detail));
+    fmt::print("{:<{}}  {:<8}  {}\n", feature.name, widest, word_for(feature.state),
+               printable(feature.detail));
     if (!feature.consequence.empty()) fmt::print("{:<{}}            {}\n", "", widest, feature.consequence);
     if (feature.state == HostFeature::State::kWorks) ++working;
   }

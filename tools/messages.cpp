@@ -48,8 +48,8 @@ size_t utf8_length(std::string_view bytes) {
   if (length == 0 || length > bytes.size()) return 0;
   for (size_t index = 1; index < length; ++index)
     if ((byte(index) & 0xc0) != 0x80) return 0;
-  if (length == 3 && byte(0) == 0xe0 && byte(1) < 0xa0) return 0;   // overlong
-  if (length == 3 && byte(0) == 0xed && byte(1) > 0x9f) return 0;   // surrogate
+  if (length == 3 && byte(0) == 0xe0 && byte(1) < 0xa0) return 0;  // overlong
+  if (length == 3 && byte(0) == 0xed && byte(1) > 0x9f) return 0;  // surrogate
   if (length == 4 && byte(0) == 0xf0 && byte(1) < 0x90) return 0;
   if (length == 4 && byte(0) == 0xf4 && byte(1) > 0x8f) return 0;
   return length;
@@ -69,7 +69,8 @@ bool set_up_log(std::string_view level, LogFormat format) {
   constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "off"};
   if (std::ranges::find(kLevels, level) == std::end(kLevels)) return false;
   log_format = format;
-  auto logger = std::make_shared<spdlog::logger>("sandbox", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger =
+      std::make_shared<spdlog::logger>("sandbox", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_formatter(std::make_unique<LineFormatter>());
   logger->set_level(spdlog::level::from_str(std::string(level)));
   logger->flush_on(spdlog::level::trace);

@@ -42,7 +42,7 @@ std::string printable(std::string_view name);
 template <typename Candidates>
 std::string_view nearest_word(std::string_view word, const Candidates& candidates) {
   std::string_view best;
-  unsigned best_distance = word.size() < 5 ? 2 : 3;   // exclusive bound
+  unsigned best_distance = word.size() < 5 ? 2 : 3;  // exclusive bound
   for (std::string_view candidate : candidates) {
     unsigned distance = edit_distance(word, candidate);
     if (distance < best_distance) {

@@ -34,21 +34,22 @@ struct RunOptions {
 void add_file_options(CLI::App& app, RunOptions& options) {
   app.add_option("--rootfs", options.rootfs, "host directory that becomes / (default: the host's own /)")
       ->type_name("DIR");
-  app.add_option("--bind", options.binds, "show a host path, writable")->type_name("SRC[:DST]")->allow_extra_args(false);
+  app.add_option("--bind", options.binds, "show a host path, writable")
+      ->type_name("SRC[:DST]")
+      ->allow_extra_args(false);
   app.add_option("--ro-bind", options.read_only_binds, "show a host path, read-only")
       ->type_name("SRC[:DST]")
       ->allow_extra_args(false);
   app.add_option("--tmpfs", options.tmpfs, "mount an empty file system in memory")
       ->type_name("DST[:size=,mode=]")
       ->allow_extra_args(false);
-  CLI::Option* overlay = app.add_option("--overlay", options.overlay,
-                                        "where writes go: memory, none (to the host), or a directory");
-  overlay->type_name("memory|none|DIR");
-  app.add_option("--keep", options.keep, "collect writes in DIR and say how to see them")
-      ->type_name("DIR")
-      ->excludes(overlay);
+  app.add_option("--overlay", options.overlay, "where writes go: memory, none (to the host), or a directory")
+      ->type_name("memory|none|DIR");
+  app.add_option("--keep", options.keep, "collect writes in DIR and say how to see them")->type_name("DIR");
   app.add_flag("--read-only", options.is_read_only, "refuse writes below /");
-  app.add_option("--show", options.shown, "do not mask this secret")->type_name("PATH")->allow_extra_args(false);
+  app.add_option("--show", options.shown, "do not mask this secret")
+      ->type_name("PATH")
+      ->allow_extra_args(false);
 }
 
 void add_process_options(CLI::App& app, RunOptions& options) {
@@ -67,8 +68,8 @@ void add_process_options(CLI::App& app, RunOptions& options) {
       ->capture_default_str();
   app.add_option("--timeout", options.timeout, "end the program after this time; the exit code is 124")
       ->type_name("DURATION");
-  CLI::Option* init = app.add_flag("--init", options.has_init, "PID 1 is a small init (the default)");
-  app.add_flag("--no-init", options.has_no_init, "PID 1 is the program itself")->excludes(init);
+  app.add_flag("--init", options.has_init, "PID 1 is a small init (the default)");
+  app.add_flag("--no-init", options.has_no_init, "PID 1 is the program itself");
   app.add_option("--pass-fd", options.passed_descriptors, "pass an open descriptor besides 0, 1 and 2")
       ->type_name("N")
       ->allow_extra_args(false);
@@ -102,6 +103,18 @@ Parsed<T> choose(std::string_view option, const std::string& word, const std::ma
   return bad_choice(option, word, words);
 }
 
+// Options that contradict each other.
+Parsed<void> check_conflicts(const CLI::App& app, const RunOptions& options) {
+  auto conflict = [](const char* one, const char* other) {
+    return std::unexpected(RunFailure{.doing = "understand the command line",
+                                      .reason = fmt::format("{} and {} contradict each other", one, other),
+                                      .advice = "one of the two"});
+  };
+  if (!options.keep.empty() && app.count("--overlay") != 0) return conflict("--keep", "--overlay");
+  if (options.has_init && options.has_no_init) return conflict("--init", "--no-init");
+  return {};
+}
+
 // A directory that exists, without symbolic links in its path.
 Parsed<std::string> directory_at(const std::string& path, const std::string& doing,
                                  const std::string& advice) {
@@ -114,8 +127,9 @@ Parsed<std::string> directory_at(const std::string& path, const std::string& doi
 
 Parsed<void> fill_root(const RunOptions& options, SandboxConfig& config) {
   if (!options.rootfs.empty())
-    config.rootfs = TRY(directory_at(options.rootfs, fmt::format("use {} as the root", printable(options.rootfs)),
-                                     "a directory with a root file system, as debootstrap makes one"));
+    config.rootfs =
+        TRY(directory_at(options.rootfs, fmt::format("use {} as the root", printable(options.rootfs)),
+                         "a directory with a root file system, as debootstrap makes one"));
   std::string overlay = options.keep.empty() ? options.overlay : options.keep;
   config.is_root_read_only = options.is_read_only;
   if (overlay == "memory" && options.keep.empty()) return {};
@@ -132,11 +146,13 @@ Parsed<void> fill_root(const RunOptions& options, SandboxConfig& config) {
                                       .reason = reason_of(Errno::last()),
                                       .advice = "a directory whose parent exists and is yours"});
   config.overlay = SandboxConfig::Overlay::kDirectory;
-  config.overlay_directory = TRY(directory_at(overlay, doing, "a directory, new or kept from an earlier run"));
+  config.overlay_directory =
+      TRY(directory_at(overlay, doing, "a directory, new or kept from an earlier run"));
   if (is_within(config.rootfs, config.overlay_directory))
-    return std::unexpected(RunFailure{.doing = doing,
-                                      .reason = fmt::format("the root {} lies in it", printable(config.rootfs)),
-                                      .advice = "a directory outside"});
+    return std::unexpected(
+        RunFailure{.doing = doing,
+                   .reason = fmt::format("the root {} lies in it", printable(config.rootfs)),
+                   .advice = "a directory outside"});
   return {};
 }
 
@@ -147,8 +163,8 @@ Parsed<void> fill_mounts(const CLI::App& app, const RunOptions& options, Sandbox
     if (option->check_name("--bind") && next_bind < options.binds.size())
       config.binds.push_back(TRY(parse_bind(options.binds[next_bind++], BindMount::Access::kReadWrite)));
     if (option->check_name("--ro-bind") && next_read_only_bind < options.read_only_binds.size())
-      config.binds.push_back(TRY(
-          parse_bind(options.read_only_binds[next_read_only_bind++], BindMount::Access::kReadOnly)));
+      config.binds.push_back(
+          TRY(parse_bind(options.read_only_binds[next_read_only_bind++], BindMount::Access::kReadOnly)));
   }
   for (const std::string& text : options.tmpfs) config.tmpfs.push_back(TRY(parse_tmpfs(text)));
   if (config.rootfs == "/") config.masked_paths = TRY(secrets_to_mask(options.shown, config.binds));
@@ -196,10 +212,10 @@ Parsed<void> fill_process(const RunOptions& options, SandboxConfig& config) {
   if (options.has_no_init) config.init = platform::LaunchOptions::Init::kProgram;
   for (int descriptor : options.passed_descriptors) {
     if (descriptor < 0 || ::fcntl(descriptor, F_GETFD) < 0)
-      return std::unexpected(RunFailure{.doing = fmt::format("pass descriptor {} on", descriptor),
-                                        .reason = reason_of(Errno(EBADF)),
-                                        .advice = fmt::format("open it first: sandbox run --pass-fd {0} ... {0}<FILE",
-                                                              descriptor)});
+      return std::unexpected(RunFailure{
+          .doing = fmt::format("pass descriptor {} on", descriptor),
+          .reason = reason_of(Errno(EBADF)),
+          .advice = fmt::format("open it first: sandbox run --pass-fd {0} ... {0}<FILE", descriptor)});
     bool is_standard = descriptor <= 2 || std::ranges::count(config.passed_descriptors, descriptor) > 0;
     if (!is_standard) config.passed_descriptors.push_back(descriptor);
   }
@@ -218,6 +234,7 @@ Parsed<SandboxConfig> make_config(const CLI::App& app, const RunOptions& options
                                      {{"auto", std::nullopt},
                                       {"ptrace", platform::EngineKind::kPtrace},
                                       {"notify", platform::EngineKind::kNotify}}));
+  TRY(check_conflicts(app, options));
   TRY(fill_root(options, config));
   TRY(fill_mounts(app, options, config));
   TRY(fill_process(options, config));
@@ -238,9 +255,10 @@ void say_how_to_see(const SandboxConfig& config) {
 
 int verb_run(int argc, char** argv) {
   RunOptions options;
-  CLI::App app("Run a program in a sandbox. Without options it sees your files, writes to memory only, has\n"
-               "no network but loopback, and sees none of the secrets that sandbox(1) lists.",
-               "run");
+  CLI::App app(
+      "Run a program in a sandbox. Without options it sees your files, writes to memory only, has\n"
+      "no network but loopback, and sees none of the secrets that sandbox(1) lists.",
+      "run");
   set_usage(app, "sandbox run [OPTIONS] [--] PROGRAM [ARGUMENTS]");
   add_file_options(app, options);
   add_process_options(app, options);

@@ -129,14 +129,14 @@ Parsed<std::chrono::milliseconds> parse_duration(std::string_view text) {
   if (error != std::errc{} || !std::isfinite(number)) return bad("it is no number");
   if (std::signbit(number)) return bad("it is negative");
   std::string_view unit(end, text.data() + text.size());
-  double unit_ms = unit == "ms"                 ? 1
+  double unit_ms = unit == "ms"                  ? 1
                    : unit.empty() || unit == "s" ? 1000
                    : unit == "m"                 ? 60'000
                    : unit == "h"                 ? 3'600'000
                    : unit == "d"                 ? 86'400'000
                                                  : 0;
   if (unit_ms == 0) return bad("the unit is unknown");
-  constexpr double kLongestMs = 100.0 * 365 * 86'400'000;   // a century; farther times overflow timers
+  constexpr double kLongestMs = 100.0 * 365 * 86'400'000;  // a century; farther times overflow timers
   double milliseconds = std::min(std::ceil(number * unit_ms), kLongestMs);
   return std::chrono::milliseconds(static_cast<int64_t>(milliseconds));
 }

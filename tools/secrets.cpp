@@ -20,24 +20,65 @@ namespace {
 // Below a home directory.
 constexpr std::string_view kHomeSecrets[] = {
     // Keys and passwords.
-    ".ssh", ".gnupg", ".password-store", ".netrc", ".git-credentials", ".pgpass", ".my.cnf", ".vault-token",
-    ".local/share/keyrings", ".local/share/kwalletd", ".config/op", ".Xauthority",
+    ".ssh",
+    ".gnupg",
+    ".password-store",
+    ".netrc",
+    ".git-credentials",
+    ".pgpass",
+    ".my.cnf",
+    ".vault-token",
+    ".local/share/keyrings",
+    ".local/share/kwalletd",
+    ".config/op",
+    ".Xauthority",
     // Clouds and clusters.
-    ".aws", ".azure", ".boto", ".config/gcloud", ".config/rclone", ".kube", ".s3cfg",
+    ".aws",
+    ".azure",
+    ".boto",
+    ".config/gcloud",
+    ".config/rclone",
+    ".kube",
+    ".s3cfg",
     ".terraform.d/credentials.tfrc.json",
     // Containers, forges and package registries.
-    ".docker", ".config/containers/auth.json", ".config/gh", ".config/hub", ".npmrc", ".pypirc",
-    ".cargo/credentials", ".cargo/credentials.toml", ".gem/credentials",
+    ".docker",
+    ".config/containers/auth.json",
+    ".config/gh",
+    ".config/hub",
+    ".npmrc",
+    ".pypirc",
+    ".cargo/credentials",
+    ".cargo/credentials.toml",
+    ".gem/credentials",
     // Profiles of browsers and mail readers.
-    ".mozilla", ".thunderbird", ".config/google-chrome", ".config/chromium", ".config/BraveSoftware",
-    ".config/microsoft-edge", ".config/opera", ".config/vivaldi", "snap/firefox", "snap/chromium",
+    ".mozilla",
+    ".thunderbird",
+    ".config/google-chrome",
+    ".config/chromium",
+    ".config/BraveSoftware",
+    ".config/microsoft-edge",
+    ".config/opera",
+    ".config/vivaldi",
+    "snap/firefox",
+    "snap/chromium",
 };
 
 // Sockets through which a program outside would act for the workload, and the buses of each user.
 constexpr std::string_view kSystemSecrets[] = {
-    "/run/docker.sock", "/var/run/docker.sock", "/run/podman", "/run/containerd", "/run/crio",
-    "/run/buildkit", "/run/libvirt", "/var/lib/lxd/unix.socket", "/var/snap/lxd/common/lxd/unix.socket",
-    "/run/snapd.socket", "/run/dbus/system_bus_socket", "/run/systemd/private", "/tmp/.X11-unix",
+    "/run/docker.sock",
+    "/var/run/docker.sock",
+    "/run/podman",
+    "/run/containerd",
+    "/run/crio",
+    "/run/buildkit",
+    "/run/libvirt",
+    "/var/lib/lxd/unix.socket",
+    "/var/snap/lxd/common/lxd/unix.socket",
+    "/run/snapd.socket",
+    "/run/dbus/system_bus_socket",
+    "/run/systemd/private",
+    "/tmp/.X11-unix",
 };
 
 // What only root can read anyway. /etc/shadow is not here: installers run as root replace it by rename,
@@ -55,8 +96,10 @@ constexpr std::string_view kRootSecrets[] = {
 std::vector<std::string> candidates() {
   std::vector<std::string> paths(std::begin(kSystemSecrets), std::end(kSystemSecrets));
   std::set<std::string> homes;
-  if (const char* home = std::getenv("HOME"); home != nullptr && home[0] == '/') homes.insert(absolute_path(home));
-  if (const passwd* entry = ::getpwuid(::getuid()); entry != nullptr) homes.insert(absolute_path(entry->pw_dir));
+  if (const char* home = std::getenv("HOME"); home != nullptr && home[0] == '/')
+    homes.insert(absolute_path(home));
+  if (const passwd* entry = ::getpwuid(::getuid()); entry != nullptr)
+    homes.insert(absolute_path(entry->pw_dir));
   if (::geteuid() == 0) {
     for (std::string& home : host_home_directories()) homes.insert(std::move(home));
     paths.insert(paths.end(), std::begin(kRootSecrets), std::end(kRootSecrets));
@@ -73,7 +116,7 @@ std::vector<std::string> candidates() {
 
 // Those that exist, at their real place, without those that lie inside another.
 std::vector<std::string> existing_masks() {
-  std::set<std::string> real_paths;   // sorted: a directory comes before what it contains
+  std::set<std::string> real_paths;  // sorted: a directory comes before what it contains
   for (const std::string& path : candidates())
     if (auto real = real_path(path); real && *real != "/") real_paths.insert(*real);
   std::vector<std::string> masks;
@@ -122,9 +165,9 @@ Parsed<std::vector<std::string>> secrets_to_mask(const std::vector<std::string>&
 
 const std::vector<std::string>& secret_variables() {
   static const std::vector<std::string> kNames = {
-      "SSH_AUTH_SOCK",  "GPG_AGENT_INFO",        "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+      "SSH_AUTH_SOCK",     "GPG_AGENT_INFO",      "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
       "AWS_SESSION_TOKEN", "AZURE_CLIENT_SECRET", "GITHUB_TOKEN",      "GH_TOKEN",
-      "GITLAB_TOKEN",   "NPM_TOKEN",             "VAULT_TOKEN",       "PGPASSWORD",
+      "GITLAB_TOKEN",      "NPM_TOKEN",           "VAULT_TOKEN",       "PGPASSWORD",
   };
   return kNames;
 }

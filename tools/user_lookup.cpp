@@ -17,7 +17,7 @@
 namespace sandbox::tools {
 namespace {
 
-constexpr size_t kLongestFile = 16 << 20;   // a user database larger than this is none
+constexpr size_t kLongestFile = 16 << 20;  // a user database larger than this is none
 
 // The fields of each line, split at colons. Empty when the file is missing.
 std::vector<std::vector<std::string>> read_database(const std::string& rootfs, const char* path) {
@@ -67,10 +67,10 @@ bool lists_member(std::string_view members, std::string_view name) {
 
 std::unexpected<RunFailure> unknown(const char* what, std::string_view name, const char* database,
                                     const std::string& rootfs) {
-  return std::unexpected(RunFailure{
-      .doing = fmt::format("run as {} `{}`", what, printable(name)),
-      .reason = fmt::format("{}{} has no such {}", rootfs == "/" ? "" : rootfs, database, what),
-      .advice = "its number instead of its name"});
+  return std::unexpected(
+      RunFailure{.doing = fmt::format("run as {} `{}`", what, printable(name)),
+                 .reason = fmt::format("{}{} has no such {}", rootfs == "/" ? "" : rootfs, database, what),
+                 .advice = "its number instead of its name"});
 }
 
 Parsed<gid_t> look_up_group(const std::string& rootfs, std::string_view text) {

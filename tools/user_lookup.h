@@ -11,8 +11,8 @@ namespace sandbox::tools {
 
 struct FoundUser {
   SandboxConfig::User ids;
-  std::string name;   // empty: no entry
-  std::string home;   // empty: no entry
+  std::string name;  // empty: no entry
+  std::string home;  // empty: no entry
 };
 
 // USER[:GROUP], each a name or a number, as docker's --user: the group left out is the user's own of

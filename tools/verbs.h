@@ -8,15 +8,15 @@ namespace sandbox::tools {
 // the sandbox itself; `run` passes the program's on.
 using VerbMain = int (*)(int argc, char** argv);
 
-int verb_run(int argc, char** argv);        // run.cpp
-int verb_diff(int argc, char** argv);       // diff.cpp
-int verb_apply(int argc, char** argv);      // apply.cpp
-int verb_info(int argc, char** argv);       // info.cpp
-int verb_syscalls(int argc, char** argv);   // syscalls.cpp
+int verb_run(int argc, char** argv);       // run.cpp
+int verb_diff(int argc, char** argv);      // diff.cpp
+int verb_apply(int argc, char** argv);     // apply.cpp
+int verb_info(int argc, char** argv);      // info.cpp
+int verb_syscalls(int argc, char** argv);  // syscalls.cpp
 
 struct Verb {
   const char* name;
-  const char* summary;   // one line of `sandbox --help`
+  const char* summary;  // one line of `sandbox --help`
   VerbMain main;
 };
 
