@@ -1,0 +1,64 @@
+// Detached mounts for the sentry.
+#include "platform/host_mounts.h"
+
+#include <fmt/format.h>
+
+#include "platform/mount_calls.h"
+#include "platform/remounted_tree.h"
+
+namespace sandbox::platform {
+
+namespace {
+
+class DetachedMounter final : public HostMounter {
+ public:
+  explicit DetachedMounter(TreeFlagsMethod method) : method_(method) {}
+
+  Result<UniqueFd> new_tmpfs(const TmpfsOptions& options) override {
+    UniqueFd context = TRY(open_file_system("tmpfs"));
+    if (options.size_bytes > 0) {
+      TRY(set_file_system_option(context, "size", fmt::format("{}", options.size_bytes).c_str()));
+    }
+    if (options.inode_limit > 0) {
+      TRY(set_file_system_option(context, "nr_inodes", fmt::format("{}", options.inode_limit).c_str()));
+    }
+    TRY(set_file_system_option(context, "mode", fmt::format("{:o}", options.mode).c_str()));
+    return mount_detached(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  }
+
+  Result<UniqueFd> clone_tree(int directory_fd, const std::string& path, MountAccess access,
+                              MountDevices devices) override {
+    uint64_t attributes = MOUNT_ATTR_NOSUID;
+    if (access == MountAccess::kReadOnly) attributes |= MOUNT_ATTR_RDONLY;
+    if (devices == MountDevices::kHidden) attributes |= MOUNT_ATTR_NODEV;
+    if (method_ == TreeFlagsMethod::kRemountEach) return copy_tree_remounted(directory_fd, path, attributes);
+    UniqueFd tree = TRY(copy_mount_tree(directory_fd, path.c_str()));
+    auto changed = add_tree_attributes(tree, attributes);
+    if (!changed && changed.error() == Errno(ENOSYS) && method_ == TreeFlagsMethod::kProbe) {
+      method_ = TreeFlagsMethod::kRemountEach;
+      return copy_tree_remounted(directory_fd, path, attributes);
+    }
+    if (!changed) return std::unexpected(changed.error());
+    return tree;
+  }
+
+  Result<UniqueFd> new_devpts() override {
+    UniqueFd context = TRY(open_file_system("devpts"));
+    TRY(set_file_system_option(context, "mode", "0620"));
+    TRY(set_file_system_option(context, "ptmxmode", "0666"));
+    // The group that owns terminals, where this namespace has it.
+    (void)set_file_system_option(context, "gid", "5");
+    return mount_detached(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+  }
+
+ private:
+  TreeFlagsMethod method_;
+};
+
+}  // namespace
+
+std::unique_ptr<HostMounter> make_host_mounter(TreeFlagsMethod method) {
+  return std::make_unique<DetachedMounter>(method);
+}
+
+}  // namespace sandbox::platform
