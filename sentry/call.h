@@ -53,14 +53,27 @@ struct PathArgument {
   vfs::WalkOptions options;
 };
 
+// Who calls, as the VFS sees it: a snapshot of the task's root, cwd, umask and credentials.
+class CallerSnapshot {
+ public:
+  // Errors: ESRCH when the task died meanwhile.
+  static Result<CallerSnapshot> of(Sentry& sentry, Task& task);
+  const vfs::Caller& caller() const { return *caller_; }
+  const Credentials& credentials() const { return *credentials_; }
+
+ private:
+  CallerSnapshot() = default;
+  FsContext::SnapshotPtr fs_;
+  std::shared_ptr<const Credentials> credentials_;
+  std::optional<vfs::Caller> caller_;   // refers to *credentials_
+};
+
 // Lives on the engine's stack while the call waits. Handlers are `SyscallResult sys_NAME(Call&, typed
 // arguments...)`, declared from syscalls.def, one file a family in sentry/calls.
 class Call {
  public:
-  // Errors of prepare: ESRCH when the task died meanwhile (the answer is then dropped anyway).
-  Call(Sentry& sentry, platform::InterceptedCall& intercepted, TaskPtr task)
-      : sentry_(sentry), intercepted_(&intercepted), task_(std::move(task)) {}
-  Result<void> prepare();
+  Call(Sentry& sentry, platform::InterceptedCall& intercepted, TaskPtr task, CallerSnapshot snapshot)
+      : sentry_(sentry), intercepted_(&intercepted), task_(std::move(task)), snapshot_(std::move(snapshot)) {}
 
   Sentry& sentry() { return sentry_; }
   vfs::Vfs& vfs();
@@ -71,8 +84,8 @@ class Call {
   const platform::SyscallEvent& event() const { return intercepted_->event(); }
 
   // Root, cwd, umask and credentials as they were when the call arrived.
-  const vfs::Caller& caller() { return *caller_; }
-  const Credentials& credentials() { return *credentials_; }
+  const vfs::Caller& caller() { return snapshot_.caller(); }
+  const Credentials& credentials() { return snapshot_.credentials(); }
 
   // ---- arguments ----
   Result<std::string> read_path(GuestPtr<const char> path) { return memory().read_path(path); }
@@ -98,16 +111,14 @@ class Call {
   // ---- other ways to answer ----
   // Takes the call off the engine's thread; the handler then returns Reply::parked().
   std::unique_ptr<platform::InterceptedCall> park() { return intercepted_->park(); }
-  // Sends what the handler returned. Called by the dispatcher only.
-  void answer(SyscallResult result);
+  // Sends what a handler returned. For the dispatcher and ParkedCalls only.
+  static void answer(platform::InterceptedCall& intercepted, SyscallResult result);
 
  private:
   Sentry& sentry_;
   platform::InterceptedCall* intercepted_;
   TaskPtr task_;
-  FsContext::SnapshotPtr fs_;
-  std::shared_ptr<const Credentials> credentials_;
-  std::optional<vfs::Caller> caller_;
+  CallerSnapshot snapshot_;
 };
 
 // Errors: EINVAL when `flags` has a bit outside `allowed`.

@@ -1,13 +1,13 @@
 // Sentry: the supervisor of one sandbox: it owns the VFS and the tasks and answers what the engine reports.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <unordered_map>
 
 #include "platform/platform.h"
 #include "sandbox/id_map.h"
+#include "sandbox/resource_view.h"
 #include "sentry/call.h"
 #include "sentry/task.h"
 #include "vfs/core/vfs.h"
@@ -23,14 +23,15 @@ struct SentryParts {
   IdMap uid_map = IdMap::identity();       // workload's namespace to the sentry's
   IdMap gid_map = IdMap::identity();
   std::string hostname;
+  ResourceView* resources = nullptr;       // outlives the sentry
 };
 
 // Which files run as programs, so that nobody writes to them (ETXTBSY).
 class RunningPrograms {
  public:
-  void add(const Program& program);
-  void remove(const Program& program);
-  bool is_running(dev_t device, ino_t inode) const;
+  void add(dev_t device, ino_t inode);
+  void remove(dev_t device, ino_t inode);
+  bool is_running(const vfs::Attributes& attributes) const;
 
  private:
   struct Key {
@@ -52,15 +53,17 @@ class Sentry final : public platform::Supervisor {
   explicit Sentry(SentryParts parts);
   ~Sentry() override;
 
-  // The first process, before it runs. `program` is what it counts as until its exec.
-  void add_first_task(pid_t host_tid, FsContext::Snapshot fs, ProgramPtr program);
+  // The first process, before it runs.
+  void add_first_task(pid_t host_tid, FsContext::Snapshot fs);
+  // The host pid of its parent inside the sandbox: the built-in init; 0 when it is process 1 itself.
+  pid_t parent_of_first_task(pid_t host_tid);
 
   void on_syscall(platform::InterceptedCall& call) override;
   Result<void> on_exec(const platform::SyscallEvent& event, GuestMemory& memory) override;
   std::optional<platform::ExecImage> take_exec_image(pid_t host_tgid) override;
   void on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) override;
   void on_thread_exit(pid_t host_tid, int wait_status) override;
-  bool is_never_interrupted(uint32_t syscall_number) override;
+  bool is_never_interrupted(pid_t host_tid, uint32_t syscall_number) override;
 
   vfs::Vfs& vfs() { return *parts_.vfs; }
   TaskTable& tasks() { return tasks_; }
@@ -70,12 +73,13 @@ class Sentry final : public platform::Supervisor {
   const IdMap& uid_map() const { return parts_.uid_map; }
   const IdMap& gid_map() const { return parts_.gid_map; }
   const std::string& hostname() const { return parts_.hostname; }
+  ResourceView& resources() { return *parts_.resources; }
   uint64_t start_time_ns() const { return start_time_ns_; }
 
  private:
   SentryParts parts_;
+  RunningPrograms running_programs_;   // outlives the tasks, whose programs deregister themselves
   TaskTable tasks_;
-  RunningPrograms running_programs_;
   std::unique_ptr<ParkedCalls> parked_calls_;
   uint64_t start_time_ns_;
 };

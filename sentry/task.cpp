@@ -121,7 +121,7 @@ void Task::inherit_credentials(const Task& parent) {
 }
 
 Result<UniqueFd> Task::descriptor(int fd) {
-  if (is_group_leader() || files_.load(std::memory_order_relaxed) == FileTable::kOfProcess) {
+  if (uses_table_of_process()) {
     Result<UniqueFd> copy = duplicate_from(TRY(process->pidfd()), fd);
     // A leader that has exited while its threads live on has no table any more.
     if (copy || copy.error() == Errno(EBADF) || is_group_leader()) return copy;

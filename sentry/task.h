@@ -49,9 +49,6 @@ class FsContext {
 struct Program {
   vfs::Location exe;
   std::vector<std::string> argv_prefix;   // what `#!` put before argv[1..]; empty for a plain program
-  std::string comm;
-  dev_t host_device = 0;                  // of the real file, for ETXTBSY
-  ino_t host_inode = 0;
 };
 using ProgramPtr = std::shared_ptr<const Program>;
 
@@ -103,8 +100,19 @@ class Task {
   std::shared_ptr<FsContext> fs() const;
   // unshare(CLONE_FS): from now on this task has a context of its own with the same state.
   void unshare_fs();
-  // unshare(CLONE_FILES).
-  void unshare_files() { files_.store(FileTable::kOwn, std::memory_order_relaxed); }
+  // unshare(CLONE_FILES) by any thread of the group: from now on this task's table is looked up by
+  // the thread itself.
+  void stop_using_table_of_process() { files_.store(FileTable::kOwn, std::memory_order_relaxed); }
+  bool uses_table_of_process() const {
+    return is_group_leader() || files_.load(std::memory_order_relaxed) == FileTable::kOfProcess;
+  }
+
+  // Whether the current call was answered with ERESTARTSYS because Linux, too, would have ended its wait.
+  enum class Interrupted : bool { kNo, kYes };
+  void set_interrupted_on_purpose(Interrupted value) { interrupted_.store(value, std::memory_order_relaxed); }
+  bool was_interrupted_on_purpose() const {
+    return interrupted_.load(std::memory_order_relaxed) == Interrupted::kYes;
+  }
 
   // The task's credentials, read from the host's /proc when stale. Only for the task's own calls: a
   // thread that runs user code may be about to change them.
@@ -131,6 +139,7 @@ class Task {
   std::shared_ptr<const Credentials> credentials_;   // lock_
   std::atomic<bool> are_credentials_stale_{true};
   std::atomic<FileTable> files_;
+  std::atomic<Interrupted> interrupted_{Interrupted::kNo};
   UniqueFd own_pidfd_;                               // lock_; of this thread, where the process's will not do
   std::atomic<uint64_t> inside_ids_{0};              // tid and tgid, 32 bits each
 };

@@ -71,6 +71,8 @@ TaskStatus parse_task_status(std::string_view text) {
       status.pending_group_signals = parse_number<uint64_t>(next_word(rest), 16);
     } else if (key == "SigBlk") {
       status.blocked_signals = parse_number<uint64_t>(next_word(rest), 16);
+    } else if (key == "SigCgt") {
+      status.caught_signals = parse_number<uint64_t>(next_word(rest), 16);
     } else if (key == "SigIgn") {
       status.ignored_signals = parse_number<uint64_t>(next_word(rest), 16);
     }

@@ -20,7 +20,8 @@ struct TaskStatus {
   pid_t parent = 0;                          // host pid
   pid_t tgid = 0;                            // host pid
   pid_t inside_tid = 0, inside_tgid = 0;     // in the innermost PID namespace of the task
-  uint64_t pending_signals = 0, pending_group_signals = 0, blocked_signals = 0, ignored_signals = 0;
+  uint64_t pending_signals = 0, pending_group_signals = 0, blocked_signals = 0;
+  uint64_t ignored_signals = 0, caught_signals = 0;
   char state = 'X';                          // R S D T t Z X
 };
 

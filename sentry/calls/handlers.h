@@ -9,6 +9,5 @@ namespace sandbox {
 
 #define SYSCALL(number, name, policy, signature, note) HandlerOf<SyscallResult, Call, signature> sys_##name;
 #include "sandbox/syscalls.def"
-#undef SYSCALL
 
 }  // namespace sandbox

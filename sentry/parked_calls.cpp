@@ -1,0 +1,120 @@
+// Worker threads of parked calls and the thread that interrupts them.
+#include "sentry/parked_calls.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <atomic>
+#include <chrono>
+
+#include "sentry/task_status.h"
+
+namespace sandbox {
+
+namespace {
+
+constexpr auto kSignalCheckInterval = std::chrono::milliseconds(10);
+constexpr int64_t kRestartSys = -512;   // ERESTARTSYS of the kernel
+
+// Interrupts a host call of a worker; never sent by anybody else, and ignored by not doing anything.
+int interrupt_signal() { return SIGRTMAX; }
+
+void catch_interrupt_signal() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  ::sigaction(interrupt_signal(), &action, nullptr);
+}
+
+uint64_t bit_of(int signal) { return uint64_t{1} << (signal - 1); }
+
+// Whether a pending signal would do something to the task (sig_ignored, kernel/signal.c).
+bool has_signal_to_act_on(const TaskStatus& status) {
+  constexpr uint64_t kUnblockable = uint64_t{1} << (SIGKILL - 1) | uint64_t{1} << (SIGSTOP - 1);
+  uint64_t by_default = bit_of(SIGCHLD) | bit_of(SIGURG) | bit_of(SIGWINCH) | bit_of(SIGCONT);
+  uint64_t ignored = status.ignored_signals | (by_default & ~status.caught_signals);
+  uint64_t pending = status.pending_signals | status.pending_group_signals;
+  return pending & ((~status.blocked_signals & ~ignored) | kUnblockable);
+}
+
+}  // namespace
+
+struct ParkedCalls::Parked {
+  std::unique_ptr<platform::InterceptedCall> call;
+  TaskPtr task;
+  Work work;
+  std::thread thread;
+  std::atomic<bool> is_cancelled{false};
+  std::atomic<bool> is_done{false};
+};
+
+ParkedCalls::ParkedCalls(int host_proc) : host_proc_(host_proc) { catch_interrupt_signal(); }
+
+ParkedCalls::~ParkedCalls() {
+  {
+    std::lock_guard guard(lock_);
+    is_ending_ = true;
+  }
+  changed_.notify_all();
+  if (watcher_.joinable()) watcher_.join();
+}
+
+SyscallResult ParkedCalls::run(Call& call, Work work) {
+  std::lock_guard guard(lock_);
+  if (calls_.size() >= kMaximumParked) return err(EAGAIN);
+  auto parked = std::make_unique<Parked>();
+  parked->task = call.task_ptr();
+  parked->call = call.park();
+  parked->work = std::move(work);
+  Parked& entry = *parked;
+  calls_.push_back(std::move(parked));
+  entry.thread = std::thread([this, &entry] { serve(entry); });
+  if (!watcher_.joinable()) watcher_ = std::thread([this] { watch(); });
+  changed_.notify_all();
+  return Reply::parked();
+}
+
+void ParkedCalls::serve(Parked& parked) {
+  SyscallResult result = err(EINTR);
+  do {
+    result = parked.work();
+  } while (!result && result.error() == Errno(EINTR) && !parked.is_cancelled);
+  if (!result && result.error() == Errno(EINTR)) {
+    parked.task->set_interrupted_on_purpose(Task::Interrupted::kYes);
+    result = kRestartSys;
+  }
+  Call::answer(*parked.call, std::move(result));
+  parked.is_done = true;
+}
+
+bool ParkedCalls::must_end(Parked& parked) {
+  if (parked.is_cancelled) return true;
+  if (!parked.call->is_waiting()) return true;
+  Result<TaskStatus> status = read_task_status(host_proc_, parked.task->host_tid);
+  return !status || has_signal_to_act_on(*status);
+}
+
+void ParkedCalls::watch() {
+  std::unique_lock guard(lock_);
+  for (;;) {
+    for (auto entry = calls_.begin(); entry != calls_.end();) {
+      Parked& parked = **entry;
+      if (parked.is_done) {
+        parked.thread.join();
+        entry = calls_.erase(entry);
+        continue;
+      }
+      if (is_ending_ || must_end(parked)) {
+        parked.is_cancelled = true;
+        ::pthread_kill(parked.thread.native_handle(), interrupt_signal());
+      }
+      ++entry;
+    }
+    if (is_ending_ && calls_.empty()) return;
+    if (calls_.empty())
+      changed_.wait(guard);
+    else
+      changed_.wait_for(guard, kSignalCheckInterval);
+  }
+}
+
+}  // namespace sandbox

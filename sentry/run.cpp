@@ -1,0 +1,269 @@
+// run_sandbox: one sandbox from its configuration to its exit code.
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "sentry/failure.h"
+#include "sentry/kernel_view.h"
+#include "sentry/program_lookup.h"
+#include "sentry/self_confinement.h"
+#include "sentry/sentry.h"
+#include "sentry/setup_filesystems.h"
+#include "sentry/setup_ids.h"
+#include "sentry/signal_forwarder.h"
+
+namespace sandbox {
+
+namespace {
+
+using platform::EngineKind;
+using platform::NamespaceKind;
+
+constexpr int kTimedOut = 124;
+
+// docker's default set and CAP_SYS_ADMIN (mount in the sandbox); they count in the workload's own user
+// namespace only.
+constexpr int kRootCapabilities[] = {
+    CAP_CHOWN,        CAP_DAC_OVERRIDE, CAP_FOWNER,  CAP_FSETID,           CAP_KILL,
+    CAP_SETGID,       CAP_SETUID,       CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
+    CAP_SYS_CHROOT,   CAP_MKNOD,        CAP_SETFCAP, CAP_AUDIT_WRITE,      CAP_SYS_ADMIN};
+
+uint64_t capabilities_of(uid_t uid) {
+  uint64_t set = 0;
+  if (uid == 0)
+    for (int capability : kRootCapabilities) set |= uint64_t{1} << capability;
+  return set;
+}
+
+// A real host directory must never enter: openat(fd, "..") would leave the sandbox.
+Configured<std::vector<platform::PassedFd>> passed_descriptors(const SandboxConfig& config) {
+  std::vector<int> numbers{0, 1, 2};
+  numbers.insert(numbers.end(), config.passed_descriptors.begin(), config.passed_descriptors.end());
+  std::ranges::sort(numbers);
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  std::vector<platform::PassedFd> passed;
+  for (int number : numbers) {
+    struct stat status;
+    if (::fstat(number, &status) != 0) {
+      if (number <= 2) continue;   // closed here, closed inside
+      return failure(fmt::format("pass descriptor {}", number), Errno::last(), "open it first, or leave --pass-fd out");
+    }
+    if (S_ISDIR(status.st_mode))
+      return failure(fmt::format("pass descriptor {}", number), "it is a directory of the host",
+                     "use --bind to show a directory inside");
+    passed.push_back({number, number});
+  }
+  return passed;
+}
+
+Configured<EngineKind> choose_engine(const SandboxConfig& config) {
+  if (config.engine) {
+    auto support = platform::probe_engine(*config.engine);
+    if (support.is_supported) return *config.engine;
+    return failure("use the engine that --platform names", support.detail, "--platform=auto, and `sandbox info`");
+  }
+  if (platform::probe_engine(EngineKind::kNotify).is_supported) return EngineKind::kNotify;
+  auto support = platform::probe_engine(EngineKind::kPtrace);
+  if (support.is_supported) return EngineKind::kPtrace;
+  return failure("find an engine that works here", support.detail, "sandbox info");
+}
+
+const char* name_of(NamespaceKind kind) {
+  switch (kind) {
+    case NamespaceKind::kUser: return "user";
+    case NamespaceKind::kPid: return "PID";
+    case NamespaceKind::kMount: return "mount";
+    case NamespaceKind::kIpc: return "IPC";
+    case NamespaceKind::kUts: return "UTS";
+    case NamespaceKind::kCgroup: return "cgroup";
+    case NamespaceKind::kNet: return "network";
+  }
+  return "unknown";
+}
+
+std::string own_hostname() {
+  char name[HOST_NAME_MAX + 1] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+std::string own_working_directory() {
+  char* path = ::getcwd(nullptr, 0);
+  std::string text = path ? path : "/";
+  std::free(path);
+  return text;
+}
+
+mode_t own_umask() {
+  mode_t mask = ::umask(0);
+  ::umask(mask);
+  return mask;
+}
+
+// Everything of one run; members are in the order in which they depend on each other.
+class Run {
+ public:
+  explicit Run(const SandboxConfig& config) : config_(config) {}
+  std::expected<RunOutcome, RunFailure> run();
+
+ private:
+  Configured<void> prepare();
+  Configured<void> build_tree();
+  Configured<vfs::Location> working_directory(const vfs::Caller& caller);
+  Configured<void> launch();
+  RunOutcome finish(int wait_status);
+  vfs::Caller first_caller(vfs::Location cwd) const;
+
+  const SandboxConfig& config_;
+  std::string caller_directory_;
+  mode_t umask_ = 022;
+  rlimit descriptor_limit_{};
+  RunOutcome outcome_;
+  WorkloadIds ids_;
+  Credentials credentials_;
+  platform::LaunchOptions launch_;
+  UniqueFd host_proc_;
+  // Destroyed last to first: the workload before the sentry, the sentry's Vfs before what /proc asks.
+  std::unique_ptr<FilesystemSetup> filesystems_;
+  std::unique_ptr<SentryKernelView> kernel_view_;
+  std::unique_ptr<Sentry> sentry_;
+  vfs::Vfs* vfs_ = nullptr;
+  std::unique_ptr<vfs::Vfs> new_vfs_;
+  std::unique_ptr<platform::Platform> platform_;
+  std::unique_ptr<SignalForwarder> signals_;
+};
+
+Configured<void> Run::prepare() {
+  auto descriptors = passed_descriptors(config_);
+  if (!descriptors) return std::unexpected(descriptors.error());
+  launch_.descriptors = *std::move(descriptors);
+  auto engine = choose_engine(config_);
+  if (!engine) return std::unexpected(engine.error());
+  launch_.engine = *engine;
+  caller_directory_ = own_working_directory();
+  umask_ = own_umask();
+  descriptor_limit_ = raise_descriptor_limit();
+
+  auto namespaces = platform::enter_sentry_namespaces();
+  if (!namespaces)
+    return failure("enter a user namespace", namespaces.error(),
+                   "`sandbox info` tells what forbids it and how to allow it");
+  auto ids = workload_ids(config_, *namespaces);
+  if (!ids) return std::unexpected(ids.error());
+  ids_ = *std::move(ids);
+
+  launch_.namespaces = {NamespaceKind::kUser, NamespaceKind::kPid, NamespaceKind::kMount,
+                        NamespaceKind::kIpc,  NamespaceKind::kUts, NamespaceKind::kCgroup};
+  if (config_.network == SandboxConfig::Network::kLoopback) launch_.namespaces.push_back(NamespaceKind::kNet);
+  launch_.uid_map = ids_.uid_map;
+  launch_.gid_map = ids_.gid_map;
+  launch_.uid = ids_.uid;
+  launch_.gid = ids_.gid;
+  launch_.groups = ids_.groups;
+  launch_.capabilities = capabilities_of(ids_.uid);
+  launch_.hostname = config_.hostname;
+  launch_.init = config_.init;
+  launch_.umask = umask_;
+  credentials_ = {.uid = ids_.uid, .euid = ids_.uid, .suid = ids_.uid, .fsuid = ids_.uid,
+                  .gid = ids_.gid, .egid = ids_.gid, .sgid = ids_.gid, .fsgid = ids_.gid,
+                  .groups = ids_.groups, .effective_caps = launch_.capabilities};
+  std::ranges::sort(credentials_.groups);
+  return {};
+}
+
+Configured<void> Run::build_tree() {
+  host_proc_ = UniqueFd(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!host_proc_) return failure("open /proc", Errno::last(), "mount /proc on the host");
+  kernel_view_ = std::make_unique<SentryKernelView>(host_proc_.get(), ids_.uid_map, ids_.gid_map,
+                                                    config_.hostname.empty() ? own_hostname() : config_.hostname);
+  filesystems_ = std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_);
+  auto vfs = filesystems_->build();
+  if (!vfs) return std::unexpected(vfs.error());
+  new_vfs_ = *std::move(vfs);
+  vfs_ = new_vfs_.get();
+  for (const platform::PassedFd& passed : launch_.descriptors) vfs_->note_passed_descriptor(passed.source);
+  return {};
+}
+
+vfs::Caller Run::first_caller(vfs::Location cwd) const {
+  return {.root = vfs_->root(), .cwd = std::move(cwd), .credentials = credentials_, .umask = umask_};
+}
+
+Configured<vfs::Location> Run::working_directory(const vfs::Caller& caller) {
+  if (!config_.working_directory.empty()) {
+    auto entered = vfs_->enter_directory(caller, caller.root, config_.working_directory, {});
+    if (entered) return *std::move(entered);
+    return failure(fmt::format("enter the working directory {}", config_.working_directory), entered.error(),
+                   "--workdir takes a directory that exists inside");
+  }
+  auto entered = vfs_->enter_directory(caller, caller.root, caller_directory_, {});
+  return entered ? *std::move(entered) : vfs_->root();
+}
+
+Configured<void> Run::launch() {
+  sentry_ = std::make_unique<Sentry>(SentryParts{.vfs = std::move(new_vfs_),
+                                                 .host_proc = std::move(host_proc_),
+                                                 .uid_map = ids_.uid_map,
+                                                 .gid_map = ids_.gid_map,
+                                                 .hostname = kernel_view_->hostname(),
+                                                 .resources = &filesystems_->resources()});
+  kernel_view_->set_sentry(*sentry_);
+  std::string context;
+  auto created = platform::Platform::create(launch_, *sentry_, &context);
+  if (!created)
+    return failure(context.empty() ? "start the workload" : context, created.error(),
+                   "`sandbox info` tells what this host supports");
+  platform_ = *std::move(created);
+  if (auto limited = set_descriptor_limit(platform_->first_task(), descriptor_limit_); !limited)
+    outcome_.warnings.push_back(fmt::format("the limit of open files could not be given back: {}",
+                                            reason_in_words(limited.error())));
+  for (const auto& [kind, error] : platform_->missing_namespaces())
+    outcome_.warnings.push_back(
+        fmt::format("the workload has no {} namespace of its own: {}", name_of(kind), reason_in_words(error)));
+  return {};
+}
+
+RunOutcome Run::finish(int wait_status) {
+  RunOutcome outcome = std::move(outcome_);
+  outcome.exit_code = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+  if (signals_->has_timed_out()) {
+    outcome.has_timed_out = true;
+    outcome.exit_code = kTimedOut;
+  }
+  return outcome;
+}
+
+std::expected<RunOutcome, RunFailure> Run::run() {
+  if (auto done = prepare(); !done) return std::unexpected(done.error());
+  if (auto done = build_tree(); !done) return std::unexpected(done.error());
+  auto directory = working_directory(first_caller(vfs_->root()));
+  if (!directory) return std::unexpected(directory.error());
+  vfs::Caller caller = first_caller(*directory);
+  auto program = find_program(*vfs_, caller, config_.argv.empty() ? "" : config_.argv[0], config_.environment);
+  if (!program) return std::unexpected(program.error());
+  if (auto done = launch(); !done) return std::unexpected(done.error());
+
+  signals_ = std::make_unique<SignalForwarder>();
+  pid_t first = platform_->first_task();
+  sentry_->add_first_task(first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_});
+  if (pid_t init = sentry_->parent_of_first_task(first)) kernel_view_->set_init(init);
+  if (auto confined = confine_sentry(); !confined)
+    return failure("give up the sentry's own privileges", confined.error(), "report this as a bug");
+  signals_->start(*platform_, config_.timeout);
+
+  auto ended = platform_->run(*program, config_.argv, config_.environment);
+  if (!ended)
+    return failure("run the workload", ended.error(), "run again with --log-level debug, and report this as a bug");
+  if (ended->exec_error) return std::unexpected(explain_exec_failure(*vfs_, caller, *program, *ended->exec_error));
+  return finish(ended->wait_status);
+}
+
+}  // namespace
+
+std::expected<RunOutcome, RunFailure> run_sandbox(const SandboxConfig& config) { return Run(config).run(); }
+
+}  // namespace sandbox

@@ -1,0 +1,120 @@
+// What the sentry does with the engine's events: answers calls, and keeps the table of tasks right.
+#include "sentry/sentry.h"
+
+#include <sched.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "sandbox/check.h"
+#include "sentry/dispatch.h"
+#include "sentry/exec.h"
+#include "sentry/parked_calls.h"
+#include "sentry/task_status.h"
+
+namespace sandbox {
+
+namespace {
+
+uint64_t boot_time_ns() {
+  timespec now;
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+void RunningPrograms::add(dev_t device, ino_t inode) {
+  std::lock_guard guard(lock_);
+  ++counts_[{device, inode}];
+}
+
+void RunningPrograms::remove(dev_t device, ino_t inode) {
+  std::lock_guard guard(lock_);
+  auto found = counts_.find({device, inode});
+  if (found != counts_.end() && --found->second == 0) counts_.erase(found);
+}
+
+bool RunningPrograms::is_running(const vfs::Attributes& attributes) const {
+  Key key{makedev(attributes.stx_dev_major, attributes.stx_dev_minor), attributes.stx_ino};
+  std::lock_guard guard(lock_);
+  return counts_.contains(key);
+}
+
+Sentry::Sentry(SentryParts parts)
+    : parts_(std::move(parts)),
+      parked_calls_(std::make_unique<ParkedCalls>(parts_.host_proc.get())),
+      start_time_ns_(boot_time_ns()) {
+  parts_.vfs->set_executing_check(
+      [this](const vfs::Attributes& attributes) { return running_programs_.is_running(attributes); });
+}
+
+Sentry::~Sentry() = default;
+
+void Sentry::add_first_task(pid_t host_tid, FsContext::Snapshot fs) {
+  auto process = std::make_shared<Process>(host_tid, std::make_shared<Program>());
+  tasks_.add(std::make_shared<Task>(host_tid, std::move(process), std::make_shared<FsContext>(std::move(fs)),
+                                    Task::FileTable::kOfProcess));
+}
+
+pid_t Sentry::parent_of_first_task(pid_t host_tid) {
+  Result<TaskStatus> status = read_task_status(host_proc(), host_tid);
+  return status && status->inside_tid != 1 ? status->parent : 0;
+}
+
+void Sentry::on_syscall(platform::InterceptedCall& intercepted) {
+  TaskPtr task = tasks_.find(intercepted.event().host_tid);
+  // Only a thread that an exec of its group is just killing has no task any more.
+  if (!task) return intercepted.reply(-ESRCH);
+  task->set_interrupted_on_purpose(Task::Interrupted::kNo);
+  Result<CallerSnapshot> snapshot = CallerSnapshot::of(*this, *task);
+  if (!snapshot) return intercepted.reply(snapshot.error().as_return());
+  Call call(*this, intercepted, std::move(task), *std::move(snapshot));
+  Call::answer(intercepted, dispatch(call));
+}
+
+Result<void> Sentry::on_exec(const platform::SyscallEvent& event, GuestMemory& memory) {
+  TaskPtr task = tasks_.find(event.host_tid);
+  if (!task) return err(ESRCH);
+  CallerSnapshot snapshot = TRY(CallerSnapshot::of(*this, *task));
+  task->process->set_pending_exec(TRY(resolve_exec(*this, *task, snapshot.caller(), event, memory)));
+  return {};
+}
+
+std::optional<platform::ExecImage> Sentry::take_exec_image(pid_t host_tgid) {
+  TaskPtr leader = tasks_.find(host_tgid);
+  if (!leader) return std::nullopt;
+  std::optional<PendingExec> exec = leader->process->take_pending_exec();
+  if (!exec) return std::nullopt;
+
+  // The thread that called execve has become the leader, whatever its id was; the others are gone.
+  TaskPtr survivor = tasks_.find(exec->host_tid);
+  for (const TaskPtr& task : tasks_.of_group(host_tgid)) tasks_.remove(task->host_tid);
+  auto fs = (survivor ? survivor : leader)->fs();
+  auto process = std::make_shared<Process>(host_tgid, exec->program);
+  tasks_.add(std::make_shared<Task>(host_tgid, std::move(process), std::move(fs), Task::FileTable::kOfProcess));
+  return std::move(exec->image);
+}
+
+void Sentry::on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) {
+  TaskPtr parent = tasks_.find(host_parent_tid);
+  SANDBOX_CHECK(parent != nullptr, "a task was born to a thread that the sentry does not know");
+  auto process = flags & CLONE_THREAD ? parent->process
+                                      : std::make_shared<Process>(host_tid, parent->process->program());
+  auto fs = parent->fs();
+  if (!(flags & CLONE_FS)) fs = std::make_shared<FsContext>(*fs->snapshot());
+  bool has_table_of_process = !(flags & CLONE_THREAD) || ((flags & CLONE_FILES) && parent->uses_table_of_process());
+  auto task = std::make_shared<Task>(host_tid, std::move(process), std::move(fs),
+                                     has_table_of_process ? Task::FileTable::kOfProcess : Task::FileTable::kOwn);
+  task->inherit_credentials(*parent);
+  tasks_.add(std::move(task));
+}
+
+void Sentry::on_thread_exit(pid_t host_tid, int) { tasks_.remove(host_tid); }
+
+bool Sentry::is_never_interrupted(pid_t host_tid, uint32_t syscall_number) {
+  if (may_wait(syscall_number)) return false;
+  TaskPtr task = tasks_.find(host_tid);
+  return !task || !task->was_interrupted_on_purpose();
+}
+
+}  // namespace sandbox

@@ -1,0 +1,50 @@
+// FilesystemSetup: builds the tree that the workload sees from a SandboxConfig.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sandbox/host_mounter.h"
+#include "sandbox/kernel_view.h"
+#include "sandbox/resource_view.h"
+#include "sentry/failure.h"
+#include "sentry/kernel_view.h"
+#include "sentry/setup_ids.h"
+#include "vfs/core/vfs.h"
+
+namespace sandbox {
+
+// Keeps what file systems use as long as the Vfs lives: it must outlive it.
+class FilesystemSetup {
+ public:
+  FilesystemSetup(const SandboxConfig& config, const WorkloadIds& ids, SentryKernelView& kernel_view);
+  ~FilesystemSetup();
+
+  // Once, in the sentry's namespaces.
+  Configured<std::unique_ptr<vfs::Vfs>> build();
+  ResourceView& resources() { return *resources_; }
+
+ private:
+  using FilesystemPtr = std::shared_ptr<vfs::Filesystem>;
+
+  Configured<void> mount_root();
+  Configured<void> mount_kernel_filesystems();
+  Configured<void> mount_configured();
+  Configured<void> mask_paths();
+  Configured<void> mount_on(const std::string& path, FilesystemPtr filesystem, vfs::MountFlags flags,
+                            const std::string& doing, const std::string& source);
+
+  Result<FilesystemPtr> new_tmpfs(const TmpfsOptions& options);
+  Configured<FilesystemPtr> clone(const std::string& doing, const std::string& path, MountAccess access);
+  Configured<FilesystemPtr> layered_root(UniqueFd lower);
+  void set_factories();
+
+  const SandboxConfig& config_;
+  const WorkloadIds& ids_;
+  SentryKernelView& kernel_view_;
+  std::unique_ptr<HostMounter> mounter_;
+  std::unique_ptr<ResourceView> resources_;
+  std::unique_ptr<vfs::Vfs> vfs_;
+};
+
+}  // namespace sandbox

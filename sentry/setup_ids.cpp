@@ -1,0 +1,43 @@
+// The workload's ids and maps.
+#include "sentry/setup_ids.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace sandbox {
+
+namespace {
+
+bool has_id(const IdMap& map, uint32_t id) { return map.to_outside(id).has_value(); }
+
+// Ids are the same numbers in the sentry's and in the workload's namespace wherever the sentry has them.
+IdMap map_for(uint32_t id, const IdMap& sentry, uint32_t own_id) {
+  if (!has_id(sentry, id)) return IdMap({{id, own_id, 1}});
+  std::vector<IdMap::Range> ranges;
+  for (const IdMap::Range& range : sentry.ranges()) ranges.push_back({range.inside, range.inside, range.count});
+  return IdMap(std::move(ranges));
+}
+
+std::vector<gid_t> own_groups() {
+  std::vector<gid_t> groups(std::max(0, ::getgroups(0, nullptr)));
+  int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
+  groups.resize(std::max(0, count));
+  return groups;
+}
+
+}  // namespace
+
+Configured<WorkloadIds> workload_ids(const SandboxConfig& config, const platform::SentryNamespaces& namespaces) {
+  WorkloadIds ids;
+  ids.uid = config.user ? config.user->uid : ::geteuid();
+  ids.gid = config.user ? config.user->gid : ::getegid();
+  ids.uid_map = map_for(ids.uid, namespaces.uid_map, ::geteuid());
+  ids.gid_map = map_for(ids.gid, namespaces.gid_map, ::getegid());
+  ids.groups = config.user ? config.user->groups : own_groups();
+  // Groups without a number inside cannot be given; the kernel would show them as 65534.
+  std::erase_if(ids.groups, [&](gid_t group) { return !has_id(ids.gid_map, group); });
+  return ids;
+}
+
+}  // namespace sandbox
