@@ -128,7 +128,7 @@ TEST(restart_continues) {
 }
 
 TEST(information) {
-  struct sigaction action = {.sa_sigaction = on_info, .sa_flags = SA_SIGINFO};
+  struct sigaction action = {.sa_sigaction = on_info, .sa_flags = SA_SIGINFO | SA_RESTART};
   OK(sigaction(SIGUSR1, &action, NULL));
   OK(kill(getpid(), SIGUSR1));
   CHECK_EQ(last_pid, getpid());
