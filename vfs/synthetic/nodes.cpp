@@ -17,7 +17,7 @@ SyntheticFilesystem& SyntheticNode::synthetic() const {
   return static_cast<SyntheticFilesystem&>(filesystem());
 }
 
-Result<SyntheticNode::Owner> SyntheticNode::owner() { return Owner{0, 0, synthetic().birth()}; }
+Result<SyntheticNode::Owner> SyntheticNode::owner() { return Owner{0, 0, synthetic().birth(), std::nullopt}; }
 
 Result<Attributes> SyntheticNode::getattr() {
   Owner owner_now = TRY(owner());
@@ -27,7 +27,7 @@ Result<Attributes> SyntheticNode::getattr() {
   attributes.stx_nlink = link_count();
   attributes.stx_uid = owner_now.uid;
   attributes.stx_gid = owner_now.gid;
-  attributes.stx_mode = static_cast<uint16_t>(mode_);
+  attributes.stx_mode = static_cast<uint16_t>(type() | owner_now.permissions.value_or(permissions()));
   attributes.stx_ino = inode_;
   attributes.stx_size = size();
   attributes.stx_atime.tv_sec = owner_now.time.tv_sec;

@@ -25,8 +25,9 @@ class SyntheticNode : public Inode {
     uid_t uid = 0;
     gid_t gid = 0;
     timespec time{};
+    std::optional<mode_t> permissions;   // when they are not those the node was made with
   };
-  // Whose it is now and its times; asked at each getattr. Default: root, the file system's birth.
+  // Whose it is now, and its times; asked at each getattr. Default: root, the file system's birth.
   virtual Result<Owner> owner();
   virtual uint64_t size() { return 0; }
   virtual uint32_t link_count() { return 1; }

@@ -1,0 +1,33 @@
+// procfs: /proc of the sandbox, made from the host's /proc and what the sentry knows.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "sandbox/kernel_view.h"
+#include "sandbox/resource_view.h"
+#include "vfs/core/vfs.h"
+
+namespace sandbox::vfs {
+
+// Where /proc/PID/{root,cwd,exe} lead; `exe` is empty for a task without a program of its own.
+struct TaskPlaces {
+  Location root, cwd, exe;
+};
+
+// The callbacks may be called with the Vfs's tree lock held shared, and from any thread.
+struct ProcfsOptions {
+  KernelView& kernel;
+  ResourceView& resources;
+  // Errors: ESRCH.
+  std::function<Result<TaskPlaces>(const TaskView& task)> places;
+  // Vfs::locate: what a descriptor of the workload refers to.
+  std::function<Result<Location>(const Caller& caller, UniqueFd descriptor)> locate;
+  // Vfs::mounts: every mount reachable from `root`, parents first.
+  std::function<std::vector<Vfs::MountLine>(const Location& root)> mounts;
+};
+
+// One instance is enough: it may be mounted at any number of places.
+std::shared_ptr<Filesystem> create_procfs(ProcfsOptions options);
+
+}  // namespace sandbox::vfs
