@@ -62,15 +62,18 @@ Action decide_syscall(uint32_t number, const std::array<uint64_t, 6>& registers)
   return row ? row->decide(registers) : Action{Action::Kind::kDeny, ENOSYS};
 }
 
-std::string policy_word(const SyscallRow& row) {
-  if (!row.rules.empty()) return "PASS_IF";
-  switch (row.default_action.kind) {
+std::string action_word(const Action& action) {
+  switch (action.kind) {
     case Action::Kind::kPass: return "PASS";
     case Action::Kind::kEmulate: return "EMULATE";
     case Action::Kind::kExec: return "EXEC";
-    case Action::Kind::kDeny: return "DENY " + std::string(Errno(row.default_action.errno_value).name());
+    case Action::Kind::kDeny: return "DENY " + std::string(Errno(action.errno_value).name());
   }
   return {};
+}
+
+std::string policy_word(const SyscallRow& row) {
+  return row.rules.empty() ? action_word(row.default_action) : "PASS_IF";
 }
 
 }  // namespace sandbox

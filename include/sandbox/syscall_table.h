@@ -46,7 +46,9 @@ const SyscallRow* find_syscall(std::string_view name);
 // ENOSYS for a number without a row.
 Action decide_syscall(uint32_t number, const std::array<uint64_t, 6>& registers);
 
-// "EMULATE", "EXEC", "PASS", "PASS_IF" (the registers decide) or "DENY ENOSYS".
+// "EMULATE", "EXEC", "PASS" or "DENY ENOSYS".
+std::string action_word(const Action& action);
+// The action's word, or "PASS_IF" when the registers decide.
 std::string policy_word(const SyscallRow& row);
 
 }  // namespace sandbox
