@@ -1,15 +1,19 @@
 // Answers by registers, and descriptors that a stopped thread is made to receive.
 #include "platform/ptrace_engine.h"
 
+#include <dirent.h>
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include <cstdlib>
 #include <cstring>
 
 #include "platform/filter.h"
 #include "platform/loader/loader_abi.h"
 #include "platform/loader_call.h"
 #include "sandbox/check.h"
+#include "sandbox/syscall_table.h"
 
 namespace sandbox::platform {
 
@@ -58,6 +62,24 @@ Result<void> send_descriptors(int socket, const std::vector<UniqueFd>& fds) {
   return host_status(sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
+bool is_closing_reserved(const SyscallEvent& event) {
+  return static_cast<uint32_t>(event.args[0]) <= kReservedFd && static_cast<uint32_t>(event.args[1]) >= kReservedFd;
+}
+
+// Whether the thread has a descriptor of that number or above, up to `last`.
+bool has_descriptor_between(pid_t tid, uint32_t first, uint32_t last) {
+  DIR* directory = opendir(fmt::format("/proc/{}/fd", tid).c_str());
+  if (directory == nullptr) return true;
+  bool is_found = false;
+  while (const dirent* entry = readdir(directory)) {
+    if (entry->d_name[0] == '.') continue;
+    uint32_t number = std::strtoul(entry->d_name, nullptr, 10);
+    is_found |= number >= first && number <= last;
+  }
+  closedir(directory);
+  return is_found;
+}
+
 }  // namespace
 
 // ---- the engine's side of the tracer ----
@@ -79,8 +101,14 @@ void PtraceEngine::on_seccomp_stop(pid_t tid, const Registers& registers) {
   } else if (event.number == SYS_recvmsg && static_cast<int>(event.args[0]) == kReservedFd) {
     // The filter lets this through to the tracer only so that the tracer may order it.
     call.reply(-EBADF);
-  } else {
+  } else if (event.number == SYS_close_range && is_closing_reserved(event)) {
+    call.settle();
+    close_range_around(tid, registers);
+  } else if (decide_syscall(event.number, event.args).kind == Action::Kind::kEmulate) {
     supervisor_.on_syscall(call);
+  } else {
+    // A filter of the workload's own said RET_TRACE: without a tracer that is ENOSYS.
+    call.reply(-ENOSYS);
   }
   SANDBOX_CHECK(call.is_settled(), "a system call was left without an answer");
 }
@@ -170,6 +198,31 @@ Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& regis
   std::vector<int> numbers(fds.size());
   std::memcpy(numbers.data(), area.control + CMSG_LEN(0), numbers.size() * sizeof(int));
   return numbers;
+}
+
+// close_range over the reserved number: one call for the part below it, or for the part above when that is all.
+// What is above is empty for nearly every program; when it is not, the thread executes its instruction again.
+void PtraceEngine::close_range_around(pid_t tid, const Registers& registers) {
+  const uint32_t first = registers.rdi, last = registers.rsi;
+  if (first == kReservedFd && last == kReservedFd) return finish(tid, registers, 0);
+  Registers part = registers;
+  if (first < kReservedFd) {
+    part.rsi = kReservedFd - 1;
+  } else {
+    part.rdi = kReservedFd + 1;
+  }
+  if (!set_registers(tid, part)) return;
+  auto finished = tracer_.finish_syscall(tid, SYS_close_range);
+  if (!finished) return;
+  int64_t result = static_cast<int64_t>(finished->rax);
+  if (result == 0 && first < kReservedFd && last > kReservedFd && has_descriptor_between(tid, kReservedFd + 1, last)) {
+    Registers above = registers;
+    above.rdi = kReservedFd + 1;
+    auto repeated = tracer_.repeat_syscall(tid, registers, above);
+    if (!repeated) return;
+    result = *repeated;
+  }
+  finish(tid, registers, result);
 }
 
 // ---- PtraceCall ----

@@ -33,6 +33,7 @@ class PtraceEngine final : public TracerEngine {
   Result<std::vector<int>> receive(pid_t tid, const Registers& registers, const std::vector<UniqueFd>& fds,
                                    CloseOnExec close_on_exec);
   void drain();
+  void close_range_around(pid_t tid, const Registers& registers);
 
   Tracer& tracer_;
   Supervisor& supervisor_;
@@ -62,6 +63,8 @@ class PtraceCall final : public InterceptedCall {
   std::unique_ptr<InterceptedCall> park() override;
 
   bool is_settled() const { return is_settled_; }
+  // The engine answers by itself.
+  void settle() { is_settled_ = true; }
 
  private:
   template <typename Job>

@@ -343,6 +343,34 @@ Result<Registers> Tracer::finish_syscall(pid_t tid, uint64_t expected_number) {
   return err(ESRCH);
 }
 
+Result<int64_t> Tracer::repeat_syscall(pid_t tid, const Registers& original, Registers again) {
+  constexpr uint64_t kInstructionSize = 2;   // syscall
+  again.rip = original.rip - kInstructionSize;
+  again.rax = original.orig_rax;
+  again.orig_rax = static_cast<uint64_t>(-1);
+  TRY(set_registers(tid, again));
+  // One stop at its entry, one at its exit.
+  for (int stops = 0; stops < 2; ++stops) {
+    TRY(resume_to_syscall_exit(tid));
+    int raw = 0;
+    pid_t waited;
+    do {
+      waited = waitpid(tid, &raw, __WALL);
+    } while (waited < 0 && errno == EINTR);
+    if (waited < 0) return err(ESRCH);
+    WaitStatus status(raw);
+    if (status.kind() == WaitStatus::Kind::kSyscallStop) continue;
+    Registers failed = original;
+    failed.rax = static_cast<uint64_t>(-ENOMEM);
+    failed.orig_rax = static_cast<uint64_t>(-1);
+    (void)set_registers(tid, failed);
+    deferred_.emplace_back(tid, status);
+    return err(ESRCH);
+  }
+  auto registers = TRY(get_registers(tid));
+  return static_cast<int64_t>(registers.rax);
+}
+
 void Tracer::run_jobs() {
   std::unique_lock lock(job_mutex_);
   while (!jobs_.empty()) {

@@ -59,6 +59,10 @@ class Tracer {
   // Resumes a thread in a seccomp stop to the end of its system call; its registers there.
   // Errors: ESRCH: it was killed, or its place taken by another thread's exec.
   Result<Registers> finish_syscall(pid_t tid, uint64_t expected_number);
+  // Makes a thread in the exit stop of a system call execute that instruction again, as `again` says; it is then
+  // in the exit stop of the second call. The result. Errors: ESRCH: it was killed, or another stop came first: it
+  // is then as if the first call had failed with ENOMEM, and that stop is served like any other.
+  Result<int64_t> repeat_syscall(pid_t tid, const Registers& original, Registers again);
 
  private:
   // An execve that was let through; what its registers are to be when it fails after all.
