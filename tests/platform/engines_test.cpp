@@ -38,7 +38,7 @@ const std::string& program_directory() {
     REQUIRE(mkdtemp(name) != nullptr);
     std::filesystem::permissions(name, std::filesystem::perms(0755));
     for (const char* program : {TOY_RUN, GUEST_DIRECTORY "/stat_threads", GUEST_DIRECTORY "/timer_eintr",
-                                GUEST_DIRECTORY "/exec_from_thread", GUEST_DIRECTORY "/spawn_many",
+                                GUEST_DIRECTORY "/exec_from_thread", GUEST_DIRECTORY "/spawn_many", GUEST_DIRECTORY "/close_all",
                                 GUEST_DIRECTORY "/registers_at_entry", GUEST_DIRECTORY "/layout_pie",
                                 GUEST_DIRECTORY "/layout_fixed", GUEST_DIRECTORY "/layout_static",
                                 GUEST_DIRECTORY "/layout_static_pie"}) {
@@ -130,6 +130,11 @@ TEST_CASE("threads, forks, spawns and execs at once") {
   REQUIRE_RUN(mode, guest("stat_threads"), "wrong 0\n");
   REQUIRE_RUN(mode, guest("spawn_many"), "wrong 0\n");
   REQUIRE_RUN(mode, guest("exec_from_thread"), "again tid-is-pid 1\n");
+}
+
+TEST_CASE("a program closes every descriptor it has") {
+  Mode mode = any_mode();
+  REQUIRE_RUN(mode, guest("close_all"), run_shell(guest("close_all")).output);
 }
 
 TEST_CASE("a signal never interrupts a call that Linux does not interrupt") {
