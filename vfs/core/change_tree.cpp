@@ -280,6 +280,7 @@ Result<SocketPlace> Vfs::prepare_socket(const Caller& caller, const Location& ba
   TRY(check_create(caller, parent));
   SocketPlace place;
   place.node = TRY(owned_by_caller(caller, parent.directory, S_IFSOCK | (0777 & ~caller.umask)));
+  TRY(parent.directory.dentry->inode()->uncover(parent.name));
   place.directory = TRY(parent.directory.dentry->inode()->writable_host_directory());
   place.name = parent.name;
   place.parent = parent.directory;

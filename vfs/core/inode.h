@@ -67,6 +67,9 @@ class Inode : public std::enable_shared_from_this<Inode> {
   // A descriptor of the writable host directory behind this directory, in which a socket can be
   // bound by name (copied up first when the file system has layers). Default EROFS.
   virtual Result<UniqueFd> writable_host_directory();
+  // Called before something is made natively under the free name `name` in writable_host_directory():
+  // takes away what a file system keeps there unseen (a whiteout). Default: nothing to do.
+  virtual Result<void> uncover(std::string_view) { return {}; }
 
   // Whether opening this regular file means generate() and a private copy of its text.
   virtual bool is_generated() const { return false; }

@@ -9,7 +9,6 @@
 #include <mutex>
 
 #include "sandbox/check.h"
-#include "vfs/hostfs/host_calls.h"
 
 namespace sandbox::vfs {
 
@@ -161,6 +160,14 @@ HostDirectory::Pin HostDirectory::adopt(UniqueFd fd) {
   used_lately_.store(true, std::memory_order_relaxed);
   open_list().admit(*this);
   return pin;
+}
+
+bool HostDirectory::is_current() {
+  if (parent_ == nullptr) return true;
+  auto parent = parent_->pin();
+  if (!parent) return false;
+  auto attributes = host_attributes({parent->get(), name_.c_str()});
+  return attributes && HostIdentity::of(*attributes) == identity_;
 }
 
 void HostDirectory::moved(HostDirectoryPtr new_parent, std::string_view new_name) {

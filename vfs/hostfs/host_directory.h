@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "vfs/core/types.h"
+#include "vfs/hostfs/host_calls.h"
 
 namespace sandbox::vfs {
 
@@ -67,6 +67,8 @@ class HostDirectory {
 
   // Errors: ENOENT (gone from the host, or something else has its name), EACCES, EMFILE.
   Result<Pin> pin();
+  // Whether its name still means this directory on the host, asked with one call.
+  bool is_current();
   // Tree lock exclusive: the directory was renamed on the host.
   void moved(HostDirectoryPtr new_parent, std::string_view new_name);
   // Tree lock exclusive: the directory was removed; a later pin gives ENOENT unless it is still open.
@@ -100,6 +102,14 @@ class HostDirectory {
   // Guarded by the open list's lock.
   bool is_listed_ = false;
   std::list<HostDirectory*>::iterator listed_at_;
+};
+
+// Where a node of the host is now: valid while the pin lives and the owner of `name` does.
+struct PinnedName {
+  HostDirectory::Pin directory;
+  const char* name;
+
+  HostName host() const { return {directory.get(), name}; }
 };
 
 }  // namespace sandbox::vfs

@@ -9,7 +9,7 @@
 namespace sandbox::vfs {
 
 Result<Attributes> HostInode::getattr() {
-  Place at = TRY(place());
+  PinnedName at = TRY(place());
   Attributes attributes = TRY(host_attributes(at.host()));
   // Vfs decides by type: an object of another type is not this node.
   if ((attributes.stx_mode & S_IFMT) != type()) return err(ESTALE);
@@ -18,29 +18,29 @@ Result<Attributes> HostInode::getattr() {
 }
 
 Result<void> HostInode::setattr(const AttributeChange& change) {
-  Place at = TRY(place());
+  PinnedName at = TRY(place());
   return host_change(at.host(), change, host_filesystem().owners());
 }
 
 Result<UniqueFd> HostInode::host_object() {
-  Place at = TRY(place());
+  PinnedName at = TRY(place());
   return host_open(at.host(), O_PATH);
 }
 
 Result<std::string> HostInode::getxattr(const std::string& name) {
   if (!workload_may_read_xattr(name)) return err(ENODATA);
-  Place at = TRY(place());
+  PinnedName at = TRY(place());
   return host_getxattr(at.host(), name);
 }
 
 Result<void> HostInode::setxattr(const std::string& name, std::string_view value, int flags) {
   TRY(workload_may_change_xattr(name));
-  Place at = TRY(place());
+  PinnedName at = TRY(place());
   return host_setxattr(at.host(), name, value, flags);
 }
 
 Result<std::vector<std::string>> HostInode::listxattr() {
-  Place at = TRY(place());
+  PinnedName at = TRY(place());
   std::vector<std::string> names = TRY(host_listxattr(at.host()));
   std::erase_if(names, [](const std::string& name) { return !workload_may_read_xattr(name); });
   return names;
@@ -48,7 +48,7 @@ Result<std::vector<std::string>> HostInode::listxattr() {
 
 Result<void> HostInode::removexattr(const std::string& name) {
   TRY(workload_may_change_xattr(name));
-  Place at = TRY(place());
+  PinnedName at = TRY(place());
   return host_removexattr(at.host(), name);
 }
 
@@ -89,7 +89,7 @@ Result<void> HostDirectoryInode::link(std::string_view name, const InodePtr& tar
   if (target->is_directory()) return err(EPERM);
   auto& file = static_cast<HostFileInode&>(*target);
   if (file.name_.empty()) return err(EXDEV);
-  Place old = TRY(file.place());
+  PinnedName old = TRY(file.place());
   HostDirectory::Pin directory = TRY(directory_->pin());
   return host_status(linkat(old.directory.get(), old.name, directory.get(), TerminatedName(name).c_str(), 0));
 }
@@ -158,14 +158,14 @@ Result<UniqueFd> HostDirectoryInode::writable_host_directory() {
 
 Result<std::string> HostFileInode::readlink(const Caller&) {
   if (!is_symlink()) return err(EINVAL);
-  Place at = TRY(place());
+  PinnedName at = TRY(place());
   return host_readlink(at.host());
 }
 
 Result<UniqueFd> HostFileInode::open(const Caller&, int flags) {
   bool is_device = type() == S_IFCHR || type() == S_IFBLK;
   if (is_device && !(flags & O_PATH) && host_filesystem().devices() == HostDevices::kRefused) return err(EACCES);
-  Place at = TRY(place());
+  PinnedName at = TRY(place());
   if (is_just_created_.exchange(false, std::memory_order_relaxed)) return host_open_created(at.host(), flags);
   return host_open_for_workload(at.host(), type(), flags, host_filesystem().changes());
 }

@@ -50,14 +50,8 @@ class HostInode : public Inode {
       : Inode(filesystem, identity.type), identity_(identity) {}
   HostFs& host_filesystem() const { return static_cast<HostFs&>(filesystem()); }
 
-  // Where the node is now; valid while the pin lives. Errors: those of HostDirectory::pin.
-  struct Place {
-    HostDirectory::Pin directory;
-    const char* name;
-
-    HostName host() const { return {directory.get(), name}; }
-  };
-  virtual Result<Place> place() = 0;
+  // Errors: those of HostDirectory::pin.
+  virtual Result<PinnedName> place() = 0;
 
  private:
   const HostIdentity identity_;
@@ -82,7 +76,7 @@ class HostDirectoryInode final : public HostInode {
   Result<UniqueFd> writable_host_directory() override;
 
  private:
-  Result<Place> place() override { return Place{TRY(directory_->pin()), ""}; }
+  Result<PinnedName> place() override { return PinnedName{TRY(directory_->pin()), ""}; }
   InodePtr node_for(std::string_view name, const Attributes& attributes);
 
   const HostDirectoryPtr directory_;
@@ -100,7 +94,7 @@ class HostFileInode final : public HostInode {
 
  private:
   friend class HostDirectoryInode;
-  Result<Place> place() override { return Place{TRY(directory_->pin()), name_.c_str()}; }
+  Result<PinnedName> place() override { return PinnedName{TRY(directory_->pin()), name_.c_str()}; }
 
   const HostDirectoryPtr directory_;
   const std::string name_;   // "": the root of a bind of one file, open as directory_
