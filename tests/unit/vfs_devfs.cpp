@@ -69,7 +69,8 @@ TEST_CASE("/dev has its links and mount points, and takes nothing new") {
   CHECK(must(must(find(root, "stderr"))->readlink(caller())) == "/proc/self/fd/2");
   for (const char* name : {"pts", "shm", "mqueue"}) CHECK(must(find(root, name))->is_directory());
   for (const char* name : {"ptmx", "console", "kmsg", "mem", "sda", "kvm"}) CHECK(error_of(find(root, name)) == ENOENT);
-  CHECK(error_of(root->create("x", node(S_IFREG | 0644))) == EPERM);
+  CHECK(error_of(root->create("x", node(S_IFREG | 0644))) == EACCES);
+  CHECK(error_of(root->create("x", node(S_IFDIR | 0755))) == EPERM);
   CHECK(error_of(root->unlink("null", must(find(root, "null")))) == EPERM);
 }
 

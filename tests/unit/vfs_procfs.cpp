@@ -139,6 +139,21 @@ TEST_CASE("the root lists our processes and no other") {
     CHECK(error_of(find(world.procfs->root(), absent)) == ENOENT);
 }
 
+TEST_CASE("nothing is made in /proc") {
+  World world;
+  for (mode_t type : {S_IFREG, S_IFDIR, S_IFLNK}) {
+    CHECK(error_of(world.procfs->root()->create("new", node(type | 0755))) == ENOENT);
+    CHECK(error_of(world.of(kMe, "fd")->create("99", node(type | 0755))) == ENOENT);
+  }
+  CHECK(error_of(world.procfs->root()->unlink("version", world.at("version"))) == EPERM);
+}
+
+TEST_CASE("task has a link for each thread") {
+  World world;
+  CHECK(must(world.of(kMe, "task")->getattr()).stx_nlink == 3);
+  CHECK(world.listing(std::to_string(FakeKernel::inside(kMe)) + "/task").size() == 1);
+}
+
 TEST_CASE("every listed entry is found, with the number and type it was listed with") {
   World world;
   std::string own = std::to_string(FakeKernel::inside(kMe));

@@ -103,6 +103,11 @@ class ThreadsDirectory : public TaskNode {
     return entries;
   }
 
+ protected:
+  uint32_t link_count() override {
+    return 2 + static_cast<uint32_t>(procfs().kernel().thread_ids(reference().tgid).size());
+  }
+
  private:
   uint64_t inode_for(std::string_view name) const { return SyntheticFilesystem::inode_of(inode_number(), name); }
 };

@@ -21,8 +21,7 @@ class HostResources : public ResourceView {
   Result<Load> load() override;
   Result<Uptime> uptime() override;
   Result<std::string> vmstat() override { return read_host_file(proc_, "vmstat"); }
-  // The host's disks are not the workload's.
-  Result<std::string> diskstats() override { return std::string(); }
+  Result<std::string> diskstats() override;
   Result<std::string> pressure(std::string_view name) override {
     return read_host_file(proc_, fmt::format("pressure/{}", name));
   }
@@ -128,6 +127,27 @@ Result<Activity> HostResources::activity() {
     }
   });
   return activity;
+}
+
+// One disk stands for all of the host's: which there are, and what they are called, is not told.
+Result<std::string> HostResources::diskstats() {
+  std::string text = TRY(read_host_file(proc_, "diskstats"));
+  std::array<uint64_t, 17> sums{};
+  std::string disk;
+  for_each_line(text, [&](std::string_view line) {
+    take_word(&line);   // major
+    take_word(&line);   // minor
+    std::string_view name = take_word(&line);
+    // Partitions follow their disk, and stacked devices repeat what disks below them count.
+    bool is_partition = !disk.empty() && name.starts_with(disk);
+    bool is_stacked = name.starts_with("loop") || name.starts_with("ram") || name.starts_with("zram") ||
+                      name.starts_with("dm-") || name.starts_with("md");
+    if (is_partition || is_stacked) return;
+    disk = name;
+    for (uint64_t& sum : sums) sum += parse_number<uint64_t>(take_word(&line)).value_or(0);
+  });
+  if (disk.empty()) return std::string();
+  return fmt::format("   8       0 disk {}\n", fmt::join(sums, " "));
 }
 
 Result<Load> HostResources::load() {

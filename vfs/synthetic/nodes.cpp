@@ -39,6 +39,10 @@ Result<Attributes> SyntheticNode::getattr() {
   return attributes;
 }
 
+Result<InodePtr> SyntheticNode::create(std::string_view, const NewNode& node) {
+  return err(is_directory() ? synthetic().creation_error(node.mode) : ENOTDIR);
+}
+
 FixedDirectory::FixedDirectory(SyntheticFilesystem& filesystem, uint64_t inode, mode_t permissions)
     : SyntheticNode(filesystem, inode, S_IFDIR | permissions) {}
 

@@ -17,6 +17,7 @@ class SyntheticNode : public Inode {
 
   // Errors: those of owner().
   Result<Attributes> getattr() final;
+  Result<InodePtr> create(std::string_view name, const NewNode& node) final;
   uint64_t inode_number() const { return inode_; }
   mode_t permissions() const { return mode_ & 07777; }
 

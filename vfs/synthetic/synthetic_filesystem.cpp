@@ -1,6 +1,7 @@
 // Numbers of a made-up file system: device, inodes, statfs.
 #include "vfs/synthetic/synthetic_filesystem.h"
 
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include <atomic>
@@ -31,6 +32,8 @@ uint64_t SyntheticFilesystem::inode_of(uint64_t parent, std::string_view name) {
   hash = (hash ^ hash >> 29) & 0xffffffffffffu;
   return hash > kRootInode ? hash : hash + 2;
 }
+
+int SyntheticFilesystem::creation_error(mode_t mode) const { return S_ISREG(mode) ? EACCES : EPERM; }
 
 Result<struct statfs> SyntheticFilesystem::statfs() {
   struct statfs numbers = {};
