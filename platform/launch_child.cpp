@@ -196,7 +196,13 @@ void LaunchChild::drop_capabilities() {
 
 // The channel and then the passed descriptors move out of the way of all targets, then into place.
 void LaunchChild::place_descriptors() {
-  const int above = std::max(plan_.highest_target, plan_.reserved_number) + 1;
+  const int reserved_number = plan_.reserved_socket >= 0 ? plan_.reserved_number : -1;
+  const int above = std::max(plan_.highest_target, reserved_number) + 1;
+  // A descriptor beyond the soft limit stays usable once it is there.
+  rlimit limit;
+  check(LaunchStep::kDescriptors, getrlimit(RLIMIT_NOFILE, &limit));
+  rlimit raised{limit.rlim_max, limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &raised);
   channel_ = fcntl(channel_, F_DUPFD_CLOEXEC, above);
   if (channel_ < 0) _exit(127);
   int reserved = plan_.reserved_socket;
@@ -222,6 +228,7 @@ void LaunchChild::place_descriptors() {
     begin = number + 1;
   }
   check(LaunchStep::kDescriptors, syscall(SYS_close_range, begin, ~0U, 0));
+  check(LaunchStep::kDescriptors, setrlimit(RLIMIT_NOFILE, &limit));
 }
 
 // The filter; its listener, or -1 on the ptrace engine.

@@ -20,8 +20,8 @@ namespace sandbox::platform {
 namespace {
 
 constexpr int64_t kRestartSys = -512;   // ERESTARTSYS
-// recvmsg's structures are written this far below the stack pointer, under the ABI's red zone.
-constexpr uint64_t kBelowRedZone = 256;
+// recvmsg's structures are written right under the ABI's red zone: the stacks of Go's goroutines are small.
+constexpr uint64_t kRedZone = 128;
 constexpr size_t kMaxDescriptors = 4;
 
 // What recvmsg works on in the thread's memory. A thread beside it that changes this while the kernel reads it
@@ -170,7 +170,7 @@ void PtraceEngine::drain() {
 
 Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& registers, const std::vector<UniqueFd>& fds,
                                                CloseOnExec close_on_exec) {
-  const uint64_t address = (registers.rsp - kBelowRedZone - sizeof(ReceiveArea)) & ~uint64_t{15};
+  const uint64_t address = (registers.rsp - kRedZone - sizeof(ReceiveArea)) & ~uint64_t{15};
   ReceiveArea area = make_area(address);
   ProcessMemory memory(tid);
   auto bytes = std::as_bytes(std::span(&area, 1));

@@ -21,9 +21,9 @@ namespace {
 
 constexpr long kTraceOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP |
                                PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
-// The loader's path is written this far below the stack pointer: under the 128 bytes that the x86-64 ABI lets
-// a leaf function use there.
-constexpr uint64_t kBelowRedZone = 256;
+// The loader's path is written this far below the stack pointer: just under the 128 bytes that the x86-64 ABI
+// lets a leaf function use there. Not further: the stacks of Go's goroutines are small.
+constexpr uint64_t kBelowRedZone = 128 + 16;
 
 // Interrupts the tracer's waitpid; the handler has nothing to do.
 int wake_signal() { return SIGRTMAX - 2; }
