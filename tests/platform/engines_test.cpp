@@ -38,7 +38,7 @@ const std::string& program_directory() {
     REQUIRE(mkdtemp(name) != nullptr);
     std::filesystem::permissions(name, std::filesystem::perms(0755));
     for (const char* program : {TOY_RUN, GUEST_DIRECTORY "/stat_threads", GUEST_DIRECTORY "/timer_eintr",
-                                GUEST_DIRECTORY "/exec_from_thread", GUEST_DIRECTORY "/spawn_many", GUEST_DIRECTORY "/close_all",
+                                GUEST_DIRECTORY "/exec_from_thread", GUEST_DIRECTORY "/spawn_many", GUEST_DIRECTORY "/own_filter", GUEST_DIRECTORY "/close_all",
                                 GUEST_DIRECTORY "/registers_at_entry", GUEST_DIRECTORY "/layout_pie",
                                 GUEST_DIRECTORY "/layout_fixed", GUEST_DIRECTORY "/layout_static",
                                 GUEST_DIRECTORY "/layout_static_pie"}) {
@@ -140,6 +140,11 @@ TEST_CASE("a program closes every descriptor it has") {
 TEST_CASE("a signal never interrupts a call that Linux does not interrupt") {
   Mode mode = any_mode();
   REQUIRE_RUN(mode, guest("timer_eintr"), "interrupted 0 other 0\n");
+}
+
+TEST_CASE("a workload's own filter can only refuse more") {
+  Mode mode = any_mode();
+  REQUIRE_RUN(mode, guest("own_filter"), "wrong 0\n");
 }
 
 TEST_CASE("stopped processes stay stopped until SIGCONT") {
