@@ -1,6 +1,9 @@
 // Short forms of Inode calls for tests of file systems that are used without a Vfs.
 #pragma once
 
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-// HostDirectory: a handle of one host directory whose descriptor may be closed and opened again behind the caller's back.
+// HostDirectory: a handle of one host directory whose descriptor is closed and opened again as needed.
 #pragma once
 
 #include <atomic>

@@ -69,7 +69,8 @@ Result<void> make_opaque(HostName directory, LayerFormat format) {
     return host_setxattr(directory, kOpaqueAttributes[0], "y", 0);
   }
   UniqueFd opened = TRY(host_open(directory, O_PATH));
-  auto made = host_make({opened.get(), kOpaqueMarker.data()}, {.mode = S_IFREG | 0600, .uid = geteuid(), .gid = getegid()});
+  NewNode marker{.mode = S_IFREG | 0600, .uid = geteuid(), .gid = getegid()};
+  auto made = host_make({opened.get(), kOpaqueMarker.data()}, marker);
   if (!made && made.error() != Errno(EEXIST)) return std::unexpected(made.error());
   return {};
 }

@@ -65,7 +65,8 @@ class OverlayInode : public Inode {
 
   // The topmost object. Errors: those of HostDirectory::pin.
   virtual Result<PinnedName> place() = 0;
-  // Copies up what is only below, parents first; tree lock exclusive. Errors: EROFS, ENOENT (removed), those of copy_up.
+  // Copies up what is only below, parents first; tree lock exclusive.
+  // Errors: EROFS, ENOENT (removed), those of copy_up.
   virtual Result<void> make_upper(CopiedData data) = 0;
   // Called after the owner was changed in the upper.
   virtual void owner_changed() {}
