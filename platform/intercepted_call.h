@@ -51,7 +51,7 @@ class InterceptedCall {
   virtual void reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) = 0;
 
   // Takes the call off the engine's thread: the result may be answered later from any thread.
-  // Afterwards this object is spent.
+  // Afterwards this object is spent. What it returns must be gone before the Platform is.
   virtual std::unique_ptr<InterceptedCall> park() = 0;
 
  protected:

@@ -191,7 +191,11 @@ Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& regis
   }();
   if (!received || static_cast<int64_t>(received->rax) < 0) {
     drain();
-    return err(received ? EMFILE : ESRCH);
+    if (received) return err(EMFILE);
+    // Not this call's thread any more: nothing may be written to its registers.
+    std::lock_guard lock(mutex_);
+    waiting_.erase(tid);
+    return err(ESRCH);
   }
   TRY(memory.read_bytes(address, std::as_writable_bytes(std::span(&area, 1))));
   if (area.message.msg_flags & MSG_CTRUNC) return err(EMFILE);
@@ -232,22 +236,28 @@ PtraceCall::~PtraceCall() {
   if (!is_settled_) reply(-EINTR);
 }
 
-template <typename Job>
-void PtraceCall::on_tracer(Job job) {
-  engine_.tracer_.run_on_tracer([&] {
-    if (is_waiting()) job();
-  });
-}
+// By value: it may outlive the call.
+struct PtraceCall::Target {
+  PtraceEngine& engine;
+  pid_t tid;
+  uint64_t id;
+  Registers registers;
+  bool is_waiting() const { return engine.is_waiting(tid, id); }
+};
 
 void PtraceCall::reply(int64_t value) {
   is_settled_ = true;
-  on_tracer([&] { engine_.finish(event_.host_tid, registers_, value); });
+  engine_.tracer_.post([target = target(), value] {
+    if (target.is_waiting()) target.engine.finish(target.tid, target.registers, value);
+  });
 }
 
 void PtraceCall::run_natively() {
   SANDBOX_CHECK(!has_installed_, "a call that installed a descriptor cannot run natively any more");
   is_settled_ = true;
-  on_tracer([&] { engine_.finish_natively(event_.host_tid); });
+  engine_.tracer_.post([target = target()] {
+    if (target.is_waiting()) target.engine.finish_natively(target.tid);
+  });
 }
 
 Result<int> PtraceCall::install(UniqueFd fd, CloseOnExec close_on_exec) {
@@ -261,14 +271,27 @@ Result<std::vector<int>> PtraceCall::install_all(std::vector<UniqueFd> fds, Clos
   SANDBOX_CHECK(!has_installed_, "on the ptrace engine a call can install descriptors only once");
   has_installed_ = true;
   Result<std::vector<int>> numbers = err(ESRCH);
-  on_tracer([&] { numbers = engine_.receive(event_.host_tid, registers_, fds, close_on_exec); });
+  engine_.tracer_.run_on_tracer([&] {
+    if (is_waiting()) numbers = engine_.receive(event_.host_tid, registers_, fds, close_on_exec);
+  });
   return numbers;
 }
 
 void PtraceCall::reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) {
-  auto number = install(std::move(fd), close_on_exec);
-  reply(number ? *number : number.error().as_return());
+  SANDBOX_CHECK(!has_installed_, "on the ptrace engine a call can install descriptors only once");
+  is_settled_ = true;
+  // Shared only because a std::function can be copied.
+  auto fds = std::make_shared<std::vector<UniqueFd>>();
+  fds->push_back(std::move(fd));
+  engine_.tracer_.post([target = target(), fds, close_on_exec] {
+    if (!target.is_waiting()) return;
+    auto numbers = target.engine.receive(target.tid, target.registers, *fds, close_on_exec);
+    if (!target.is_waiting()) return;
+    target.engine.finish(target.tid, target.registers, numbers ? numbers->front() : numbers.error().as_return());
+  });
 }
+
+PtraceCall::Target PtraceCall::target() const { return {engine_, event_.host_tid, id_, registers_}; }
 
 std::unique_ptr<InterceptedCall> PtraceCall::park() {
   is_settled_ = true;

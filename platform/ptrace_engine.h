@@ -67,8 +67,8 @@ class PtraceCall final : public InterceptedCall {
   void settle() { is_settled_ = true; }
 
  private:
-  template <typename Job>
-  void on_tracer(Job job);
+  struct Target;
+  Target target() const;
 
   PtraceEngine& engine_;
   uint64_t id_;

@@ -2,15 +2,14 @@
 #include "platform/tracer.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstring>
 
 #include "platform/host_file.h"
+#include "platform/interruptible_wait.h"
 #include "platform/loader/loader_abi.h"
 #include "platform/process_memory.h"
 #include "sandbox/check.h"
@@ -25,18 +24,8 @@ constexpr long kTraceOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRAC
 // lets a leaf function use there. Not further: the stacks of Go's goroutines are small.
 constexpr uint64_t kBelowRedZone = 128 + 16;
 
-// Interrupts the tracer's waitpid; the handler has nothing to do.
+// Ends the tracer's waitpid when another thread has work for it.
 int wake_signal() { return SIGRTMAX - 2; }
-
-void prepare_wake_signal() {
-  struct sigaction action{};
-  action.sa_handler = [](int) {};
-  sigaction(wake_signal(), &action, nullptr);
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, wake_signal());
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-}
 
 // A number of /proc/TID/status; 0 when the thread is gone.
 pid_t status_field(const std::string& status, const char* name) {
@@ -56,7 +45,7 @@ uint64_t clone_flags(const Registers& registers) {
 
 Result<void> Tracer::attach() {
   tracer_tid_ = gettid();
-  prepare_wake_signal();
+  prepare_interruptible_wait(wake_signal());
   TRY(host_status(ptrace(PTRACE_SEIZE, process_.first_tid, nullptr, kTraceOptions)));
   tracees_.emplace(process_.first_tid, Tracee{process_.first_tid});
   return {};
@@ -74,7 +63,7 @@ Platform::Outcome Tracer::serve() {
       continue;
     }
     int raw = 0;
-    pid_t tid = waitpid(-1, &raw, __WALL);
+    pid_t tid = wait_for_any(&raw, has_jobs_);
     if (tid < 0 && errno == EINTR) continue;
     if (tid < 0) break;   // ECHILD
     if (has_own_init && tid == process_.init_tid) {
@@ -86,6 +75,7 @@ Platform::Outcome Tracer::serve() {
   {
     std::lock_guard lock(job_mutex_);
     is_over_ = true;
+    jobs_.clear();
   }
   job_done_.notify_all();
   return outcome_;
@@ -372,35 +362,45 @@ Result<int64_t> Tracer::repeat_syscall(pid_t tid, const Registers& original, Reg
 }
 
 void Tracer::run_jobs() {
+  if (has_jobs_.load() == 0) return;
   std::unique_lock lock(job_mutex_);
+  has_jobs_ = 0;
   while (!jobs_.empty()) {
-    auto [number, job] = jobs_.front();
+    Job job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
-    (*job)();
+    job.work();
     lock.lock();
-    jobs_run_ = number;
+    jobs_run_ = job.number;
     job_done_.notify_all();
   }
 }
 
-bool Tracer::run_on_tracer(const std::function<void()>& job) {
+uint64_t Tracer::add_job(std::function<void()> work) {
+  if (is_over_) return 0;
+  const uint64_t number = ++jobs_posted_;
+  jobs_.push_back({number, std::move(work)});
+  has_jobs_ = 1;
+  syscall(SYS_tgkill, getpid(), tracer_tid_, wake_signal());
+  return number;
+}
+
+void Tracer::post(std::function<void()> work) {
+  if (gettid() == tracer_tid_) return work();
+  std::lock_guard lock(job_mutex_);
+  add_job(std::move(work));
+}
+
+bool Tracer::run_on_tracer(std::function<void()> work) {
   if (gettid() == tracer_tid_) {
-    job();
+    work();
     return true;
   }
   std::unique_lock lock(job_mutex_);
-  if (is_over_) return false;
-  const uint64_t number = ++jobs_posted_;
-  jobs_.emplace_back(number, &job);
-  // A signal that arrives just before waitpid is lost on it: it is sent until the job was taken.
-  while (jobs_run_ < number && !is_over_) {
-    syscall(SYS_tgkill, getpid(), tracer_tid_, wake_signal());
-    job_done_.wait_for(lock, std::chrono::milliseconds(1));
-  }
-  if (jobs_run_ >= number) return true;
-  std::erase_if(jobs_, [number](const auto& entry) { return entry.first == number; });
-  return false;
+  const uint64_t number = add_job(std::move(work));
+  if (number == 0) return false;
+  job_done_.wait(lock, [&] { return jobs_run_ >= number || is_over_; });
+  return jobs_run_ >= number;
 }
 
 }  // namespace sandbox::platform

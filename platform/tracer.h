@@ -48,9 +48,11 @@ class Tracer {
   // Why the first process never came to execute anything, once serve() is over.
   const std::optional<LaunchFailure>& launch_failure() const { return launch_failure_; }
 
-  // Runs `job` on the tracer's thread and returns when it has run, or when serve() is over (false).
-  // From any thread; runs it directly on the tracer's own.
-  bool run_on_tracer(const std::function<void()>& job);
+  // Has `work` done on the tracer's thread, in order; dropped when serve() is over. From any thread, also one that
+  // holds a lock the tracer may be waiting for. On the tracer's own thread it is done before this returns.
+  void post(std::function<void()> work);
+  // The same, and returns when it was done (true) or dropped.
+  bool run_on_tracer(std::function<void()> work);
 
   // Whether that process has executed the loader and not asked for its program yet; at most one true
   // an exec. From any thread.
@@ -89,6 +91,8 @@ class Tracer {
   void announce_orphans_of(pid_t tid, pid_t tgid);
   void resume_first_stop(pid_t tid, WaitStatus status);
   void run_jobs();
+  // With job_mutex_ held. 0: serve() is over.
+  uint64_t add_job(std::function<void()> work);
   [[noreturn]] void lose_control(pid_t tid, WaitStatus status);
 
   // A new tracee whose parent's event has not come yet.
@@ -113,9 +117,14 @@ class Tracer {
   std::mutex exec_mutex_;
   std::set<pid_t> completed_execs_;
 
+  struct Job {
+    uint64_t number;
+    std::function<void()> work;
+  };
   std::mutex job_mutex_;
   std::condition_variable job_done_;
-  std::deque<std::pair<uint64_t, const std::function<void()>*>> jobs_;
+  std::deque<Job> jobs_;
+  std::atomic<int> has_jobs_{0};
   uint64_t jobs_posted_ = 0, jobs_run_ = 0;
   pid_t tracer_tid_ = 0;
   bool is_over_ = false;
