@@ -17,6 +17,9 @@ class Generator:
         self.random = random.Random(seed)
         self.is_root = is_root
         self.alive = {0}
+        # Paths and slots that an operation has probably filled: half of the calls should succeed.
+        self.filled = ["f", "a", "a/f", "a/b", "a/b/g", "a/b/c", "a/b/c/h", "a/l", "d", "d/f", "d/g", "empty", "l", "abs", "broken"]
+        self.opened = ["s0"]
 
     def one(self, *choices):
         return self.random.choice(choices)
@@ -28,6 +31,9 @@ class Generator:
         dice = self.random.randrange(100)
         if dice < 3:
             return self.one("@null", "@empty", "@n255", "@n256", "@p4095", "@p4096", "/", "//", "..", ".")
+        if dice < 50:
+            text = self.one(*self.filled)
+            return "%/" + text if self.likely(60) else text
         depth = self.random.choices([1, 2, 3, 4], [55, 30, 12, 3])[0]
         parts = [self.one(*NAMES) if self.likely(90) else self.one("..", ".", "..", "missing") for _ in range(depth)]
         text = "/".join(parts)
@@ -39,7 +45,9 @@ class Generator:
         return "%/" + text if self.likely(35) else text
 
     def slot(self):
-        return f"s{self.random.randrange(8)}" if self.likely(97) else self.one("-1", "99", "70000", "s90")
+        if self.likely(60):
+            return self.one(*self.opened)
+        return f"s{self.random.randrange(8)}" if self.likely(92) else self.one("-1", "99", "70000", "s90")
 
     def dirfd(self):
         return "cwd" if self.likely(50) else self.slot()
@@ -80,6 +88,13 @@ class Generator:
         r, table = self.random, self.table
         name = r.choices(list(table), [weight for weight, _ in table.values()])[0]
         return name, table[name][1](self)
+
+    def remember(self, name, arguments):
+        paths = [word for word in arguments if isinstance(word, str) and word.startswith("%/") and len(word) > 2]
+        if name in ("open", "openat", "mkdir", "rename", "link", "symlink", "mknod", "renameat2", "linkat") and paths:
+            self.filled = (self.filled + [paths[-1][2:]])[-24:]
+        if name in ("open", "openat", "openat2", "dup", "reopen"):
+            self.opened = (self.opened + [arguments[-1]])[-6:]
 
     table = {
         "open": (14, lambda g: [g.path(), g.flags(), g.mode(), g.new_slot()]),
@@ -173,10 +188,11 @@ class Generator:
                 lines.append(f"{other} take {self.new_slot()}")
             elif dice < 75:
                 lines.append("0 snapshot")
-            elif dice < 90 and self.is_root:
-                lines.append(f"{worker} seteuid {self.one(0, 0, 1000, 2000)}")
+            elif dice < 100 and self.is_root:
+                lines.append(f"{worker} seteuid {self.one(0, 0, 0, 0, 1000, 2000)}")
             else:
                 name, arguments = self.operation()
+                self.remember(name, arguments)
                 lines.append(" ".join([str(worker), name] + [str(argument) for argument in arguments]))
         # A descriptor of something outside the tree would compare the host with itself.
         return [line for line in lines if not leaves_the_tree(line)]
