@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "platform/host_file.h"
@@ -206,8 +207,10 @@ void Tracer::handle_gone(pid_t tid, WaitStatus status) {
     if (newborns_.erase(tid) > 0) stillborns_.insert_or_assign(tid, status);
     return;
   }
-  announce_orphans_of(tid, found->second.tgid);
+  const Tracee tracee = found->second;
+  announce_orphans_of(tid, tracee.tgid);
   tracees_.erase(tid);
+  if (tracee.exec) retry_delayed_exec(tracee.tgid);
   engine_->on_thread_gone(tid);
   supervisor_.on_thread_exit(tid, status.raw());
 }
@@ -229,7 +232,27 @@ void Tracer::fail_call(pid_t tid, Registers registers, Errno error) {
   if (set_registers(tid, registers)) (void)resume(tid);
 }
 
+// Two threads of a process in execve at once: which of them came through could not be told afterwards.
+bool Tracer::is_other_exec_undecided(pid_t tid, pid_t tgid) const {
+  return std::any_of(tracees_.begin(), tracees_.end(), [&](const auto& entry) {
+    return entry.first != tid && entry.second.tgid == tgid && entry.second.exec.has_value();
+  });
+}
+
+void Tracer::retry_delayed_exec(pid_t tgid) {
+  for (auto& [tid, tracee] : tracees_) {
+    if (tracee.tgid != tgid || !tracee.awaits_other_exec) continue;
+    tracee.awaits_other_exec = false;
+    return handle_seccomp(tid);
+  }
+}
+
 void Tracer::handle_exec(pid_t tid, const Registers& registers) {
+  Tracee& tracee = tracees_.at(tid);
+  if (is_other_exec_undecided(tid, tracee.tgid)) {
+    tracee.awaits_other_exec = true;
+    return;
+  }
   if (!has_listener_) {
     auto ready = engine_->on_first_exec(tid, registers);
     if (!ready) return fail_call(tid, registers, ready.error());
@@ -255,7 +278,7 @@ void Tracer::handle_exec(pid_t tid, const Registers& registers) {
     return fail_call(tid, registers, Errno(poked.error() == Errno(ESRCH) ? ESRCH : EFAULT));
   }
   if (!set_registers(tid, changed)) return;
-  tracees_.at(tid).exec = ExecAttempt{registers};
+  tracee.exec = ExecAttempt{registers};
   (void)resume_to_syscall_exit(tid);
 }
 
@@ -274,6 +297,7 @@ void Tracer::handle_syscall_stop(pid_t tid) {
   restored.rax = registers->rax;
   tracee.exec.reset();
   if (set_registers(tid, restored)) (void)resume(tid);
+  retry_delayed_exec(tracee.tgid);
 }
 
 // An exec came through. When another thread than the leader made it, it now has the leader's id, and the old

@@ -75,6 +75,7 @@ class Tracer {
     pid_t tgid;
     bool awaits_first_stop = false;
     std::optional<ExecAttempt> exec;
+    bool awaits_other_exec = false;   // stopped at its execve until another thread's is decided
   };
 
   void handle(pid_t tid, WaitStatus status);
@@ -86,6 +87,8 @@ class Tracer {
   void handle_signal(pid_t tid, int signal);
   void handle_first_stop(pid_t tid, WaitStatus status);
   void finish_exec(pid_t tgid);
+  bool is_other_exec_undecided(pid_t tid, pid_t tgid) const;
+  void retry_delayed_exec(pid_t tgid);
   void fail_call(pid_t tid, Registers registers, Errno error);
   void announce(pid_t parent, pid_t child, uint64_t flags);
   void announce_orphans_of(pid_t tid, pid_t tgid);

@@ -38,7 +38,7 @@ const std::string& program_directory() {
     REQUIRE(mkdtemp(name) != nullptr);
     std::filesystem::permissions(name, std::filesystem::perms(0755));
     for (const char* program : {TOY_RUN, GUEST_DIRECTORY "/stat_threads", GUEST_DIRECTORY "/timer_eintr",
-                                GUEST_DIRECTORY "/exec_from_thread", GUEST_DIRECTORY "/spawn_many", GUEST_DIRECTORY "/own_filter", GUEST_DIRECTORY "/close_all",
+                                GUEST_DIRECTORY "/exec_from_thread", GUEST_DIRECTORY "/spawn_many", GUEST_DIRECTORY "/hostile", GUEST_DIRECTORY "/own_filter", GUEST_DIRECTORY "/close_all",
                                 GUEST_DIRECTORY "/registers_at_entry", GUEST_DIRECTORY "/layout_pie",
                                 GUEST_DIRECTORY "/layout_fixed", GUEST_DIRECTORY "/layout_static",
                                 GUEST_DIRECTORY "/layout_static_pie"}) {
@@ -135,6 +135,12 @@ TEST_CASE("threads, forks, spawns and execs at once") {
 TEST_CASE("a program closes every descriptor it has") {
   Mode mode = any_mode();
   REQUIRE_RUN(mode, guest("close_all"), run_shell(guest("close_all")).output);
+}
+
+TEST_CASE("what a program tries against the engine ends in plain errors") {
+  Mode mode = any_mode();
+  REQUIRE_RUN(mode, guest("hostile"),
+              "forged -1 ENOSYS\nstackless -14\nint80 -38\ntraced -1 ENOSYS\nfiltered exec\nagain\n");
 }
 
 TEST_CASE("a signal never interrupts a call that Linux does not interrupt") {
