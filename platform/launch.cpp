@@ -12,8 +12,8 @@
 
 #include "platform/filter.h"
 #include "platform/id_map_files.h"
+#include "platform/inside_images.h"
 #include "platform/launch_child.h"
-#include "platform/loader_image.h"
 #include "platform/pidfd.h"
 
 namespace sandbox::platform {
@@ -138,6 +138,7 @@ Result<LaunchedProcess> launch_process(const LaunchOptions& options, std::string
   LaunchPlan plan{};
   plan.options = &options;
   plan.loader = loader_image();
+  plan.init = init_image();
   plan.filter = filter_for(options.engine);
   plan.groups = options.groups;
   plan.descriptors = options.descriptors;

@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,6 +31,8 @@ namespace sandbox::platform {
 
 namespace {
 
+constexpr unsigned kMfdExec = 0x10;   // MFD_EXEC, Linux 6.3: needed where vm.memfd_noexec is 1
+
 class LaunchChild {
  public:
   explicit LaunchChild(const LaunchPlan& plan) : plan_(plan), channel_(plan.channel) {}
@@ -47,12 +48,12 @@ class LaunchChild {
   void raise_loopback();
   void build_root();
   void write_loader();
-  [[noreturn]] void serve_as_init(pid_t program);
+  [[noreturn]] void become_init(pid_t program);
   [[noreturn]] void become_program();
   CommandHead* read_command();
   void raise_capabilities(uint64_t wanted);
   void take_ids();
-  void drop_capabilities();
+  void drop_capabilities(uint64_t kept);
   void place_descriptors();
   int install_filter();
   [[noreturn]] void execute(CommandHead* command, int listener);
@@ -118,21 +119,25 @@ void LaunchChild::build_root() {
   check(LaunchStep::kRoot, chdir("/"));
 }
 
-// PID 1 of a workload that brings none: reaps orphans and ends with the program, which ends everything else.
-// It keeps no descriptor and no capability, and nobody inside can trace it.
-void LaunchChild::serve_as_init(pid_t program) {
-  // While the sentry lives it holds the other end; were it gone already, the program is seeing the end of the stream.
-  syscall(SYS_close_range, 0, ~0U, 0);
-  prctl(PR_SET_NAME, "sandbox-init");
-  raise_capabilities(0);
-  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  for (;;) {
-    int status = 0;
-    pid_t ended = waitpid(-1, &status, __WALL);
-    if (ended == program || (ended < 0 && errno == ECHILD)) _exit(0);
-  }
+// Executes the built-in init, which keeps no descriptor and no capability, and which nobody inside can trace.
+// While the sentry lives it holds the channel's other end; were it gone already, the program sees the stream's end.
+void LaunchChild::become_init(pid_t program) {
+  int file = static_cast<int>(syscall(SYS_memfd_create, "sandbox-init", MFD_CLOEXEC | kMfdExec));
+  if (file < 0 && errno == EINVAL) file = static_cast<int>(syscall(SYS_memfd_create, "sandbox-init", MFD_CLOEXEC));
+  check(LaunchStep::kInit, file);
+  check(LaunchStep::kInit, dup3(file, 0, O_CLOEXEC));
+  syscall(SYS_close_range, 1, ~0U, 0);
+  if (write(0, plan_.init.data(), plan_.init.size()) != static_cast<ssize_t>(plan_.init.size())) _exit(127);
+  drop_capabilities(0);
+  char number[16];
+  char* digit = number + sizeof number - 1;
+  *digit = '\0';
+  for (; program > 0; program /= 10) *--digit = static_cast<char>('0' + program % 10);
+  char name[] = "sandbox-init";
+  char* argv[] = {name, digit, nullptr};
+  char* environment[] = {nullptr};
+  syscall(SYS_execveat, 0, "", argv, environment, AT_EMPTY_PATH);
+  _exit(127);   // and the program ends with its PID 1
 }
 
 // Waits to be traced and told what to run. The sentry's death is the end of the stream.
@@ -180,17 +185,17 @@ void LaunchChild::take_ids() {
   check(LaunchStep::kCredentials, prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
-void LaunchChild::drop_capabilities() {
-  const LaunchOptions& options = *plan_.options;
+// For good: out of the bounding set, and no exec brings them back.
+void LaunchChild::drop_capabilities(uint64_t kept) {
   for (int capability = 0; capability < 64; ++capability) {
-    if ((options.capabilities >> capability) & 1) continue;
+    if ((kept >> capability) & 1) continue;
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
       if (errno == EINVAL) break;   // past the last one the kernel has
       fail(LaunchStep::kCredentials);
     }
   }
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  raise_capabilities(options.uid == 0 ? options.capabilities : 0);
+  raise_capabilities(plan_.options->uid == 0 ? kept : 0);
   check(LaunchStep::kCredentials, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
@@ -263,7 +268,7 @@ void LaunchChild::become_program() {
   // 1 is special to Linux: unlike 0 it also keeps a core from being piped to a handler of the host.
   rlimit no_core{1, 1};
   setrlimit(RLIMIT_CORE, &no_core);
-  drop_capabilities();
+  drop_capabilities(plan_.options->capabilities);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -285,7 +290,7 @@ void LaunchChild::run() {
   if (options.init == LaunchOptions::Init::kProgram) become_program();
   long program = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   check(LaunchStep::kInit, program);
-  if (program > 0) serve_as_init(static_cast<pid_t>(program));
+  if (program > 0) become_init(static_cast<pid_t>(program));
   become_program();
 }
 

@@ -48,7 +48,7 @@ struct CommandHead {
 // Everything the children need, made before the fork.
 struct LaunchPlan {
   const LaunchOptions* options;
-  std::span<const std::byte> loader;
+  std::span<const std::byte> loader, init;
   std::span<const sock_filter> filter;
   std::span<const gid_t> groups;
   std::span<const PassedFd> descriptors;
