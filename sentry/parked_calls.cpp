@@ -16,13 +16,10 @@ namespace {
 constexpr auto kSignalCheckInterval = std::chrono::milliseconds(10);
 constexpr int64_t kRestartSys = -512;   // ERESTARTSYS of the kernel
 
-// Interrupts a host call of a worker; never sent by anybody else, and ignored by not doing anything.
-int interrupt_signal() { return SIGRTMAX; }
-
 void catch_interrupt_signal() {
   struct sigaction action {};
   action.sa_handler = [](int) {};
-  ::sigaction(interrupt_signal(), &action, nullptr);
+  ::sigaction(ParkedCalls::interrupt_signal(), &action, nullptr);
 }
 
 uint64_t bit_of(int signal) { return uint64_t{1} << (signal - 1); }

@@ -1,6 +1,8 @@
 // ParkedCalls: calls that wait for others in the host kernel, each on a thread of its own.
 #pragma once
 
+#include <signal.h>
+
 #include <condition_variable>
 #include <functional>
 #include <list>
@@ -24,6 +26,9 @@ class ParkedCalls {
   using Work = std::function<SyscallResult()>;
   // Takes the call off the engine and answers it with what `work` returns. Errors: EAGAIN (too many).
   SyscallResult run(Call& call, Work work);
+
+  // Interrupts what a worker waits in; never sent by anybody else.
+  static int interrupt_signal() { return SIGRTMAX; }
 
  private:
   static constexpr size_t kMaximumParked = 1024;

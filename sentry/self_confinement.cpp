@@ -16,7 +16,8 @@ namespace {
 // CPU affinity, mounts that it may ask for. Everything else the kernel need not give us any more.
 constexpr int kKept[] = {CAP_CHOWN,      CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER,       CAP_FSETID,
                          CAP_KILL,       CAP_SETGID,       CAP_SETUID,          CAP_SETFCAP,      CAP_SYS_PTRACE,
-                         CAP_SYS_ADMIN,  CAP_SYS_RESOURCE, CAP_SYS_NICE,        CAP_LEASE,        CAP_MKNOD};
+                         CAP_SYS_ADMIN,  CAP_SYS_RESOURCE, CAP_SYS_NICE,        CAP_LEASE,        CAP_MKNOD,
+                         CAP_SYS_CHROOT};
 
 }  // namespace
 

@@ -96,6 +96,7 @@ std::optional<platform::ExecImage> Sentry::take_exec_image(pid_t host_tgid) {
 }
 
 void Sentry::on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) {
+  socket_peers_.remove(host_tid);
   TaskPtr parent = tasks_.find(host_parent_tid);
   SANDBOX_CHECK(parent != nullptr, "a task was born to a thread that the sentry does not know");
   auto process = flags & CLONE_THREAD ? parent->process

@@ -9,6 +9,7 @@
 #include "sandbox/id_map.h"
 #include "sandbox/resource_view.h"
 #include "sentry/call.h"
+#include "sentry/socket_peers.h"
 #include "sentry/task.h"
 #include "vfs/core/vfs.h"
 
@@ -69,6 +70,7 @@ class Sentry final : public platform::Supervisor {
   TaskTable& tasks() { return tasks_; }
   RunningPrograms& running_programs() { return running_programs_; }
   ParkedCalls& parked_calls() { return *parked_calls_; }
+  SocketPeers& socket_peers() { return socket_peers_; }
   int host_proc() const { return parts_.host_proc.get(); }
   const IdMap& uid_map() const { return parts_.uid_map; }
   const IdMap& gid_map() const { return parts_.gid_map; }
@@ -80,6 +82,7 @@ class Sentry final : public platform::Supervisor {
   SentryParts parts_;
   RunningPrograms running_programs_;   // outlives the tasks, whose programs deregister themselves
   TaskTable tasks_;
+  SocketPeers socket_peers_;
   std::unique_ptr<ParkedCalls> parked_calls_;
   uint64_t start_time_ns_;
 };
