@@ -3,18 +3,26 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "platform/host_mounts.h"
+#include "vfs/devfs/devfs.h"
 #include "vfs/hostfs/hostfs.h"
+#include "vfs/overlayfs/overlayfs.h"
+#include "vfs/procfs/procfs.h"
 #include "vfs/synthetic/host_resources.h"
+#include "vfs/sysfs/sysfs.h"
 
 namespace sandbox {
 
 namespace {
 
 constexpr vfs::MountFlags kNoDevices{.is_nodev = true};
+constexpr vfs::MountFlags kNoDevicesNoPrograms{.is_nodev = true, .is_noexec = true};
+constexpr vfs::MountFlags kDevices{.is_nodev = false, .is_noexec = true};
 
 // What mount(2)'s data may say of a tmpfs (tmpfs(5)). Errors: EINVAL.
 Result<TmpfsOptions> parse_tmpfs_data(const std::string& data) {
@@ -45,6 +53,15 @@ Result<TmpfsOptions> parse_tmpfs_data(const std::string& data) {
     }
   }
   return options;
+}
+
+UniqueFd open_path(const char* path) { return UniqueFd(::open(path, O_PATH | O_CLOEXEC)); }
+
+// The terminal that the sandbox was started on, if any.
+UniqueFd open_own_terminal() {
+  for (const char* own : {"/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"})
+    if (::isatty(own[std::strlen(own) - 1] - '0')) return open_path(own);
+  return {};
 }
 
 std::string tmpfs_options_text(const TmpfsOptions& options) {
@@ -94,19 +111,93 @@ Configured<void> FilesystemSetup::mount_on(const std::string& path, FilesystemPt
   return {};
 }
 
-Configured<void> FilesystemSetup::mount_root() {
+Configured<UniqueFd> FilesystemSetup::upper_layer() {
+  if (config_.overlay == SandboxConfig::Overlay::kDirectory) {
+    std::string doing = fmt::format("keep changes in {}", config_.overlay_directory);
+    auto upper = mounter_->clone_tree(AT_FDCWD, config_.overlay_directory, MountAccess::kReadWrite, MountDevices::kHidden);
+    if (!upper) return failure(doing, upper.error(), "create the directory first");
+    return *std::move(upper);
+  }
+  auto upper = mounter_->new_tmpfs({.mode = 0755});
+  if (!upper) return failure("make the overlay's memory", upper.error(), "`sandbox info` tells what is missing");
+  return *std::move(upper);
+}
+
+Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::layered_root() {
   std::string doing = fmt::format("use {} as the root", config_.rootfs);
-  bool writes_to_host = config_.overlay == SandboxConfig::Overlay::kNone && !config_.is_root_read_only;
-  auto root = clone(doing, config_.rootfs, writes_to_host ? MountAccess::kReadWrite : MountAccess::kReadOnly);
+  auto lower = mounter_->clone_tree(AT_FDCWD, config_.rootfs, MountAccess::kReadOnly, MountDevices::kHidden);
+  if (!lower) return failure(doing, lower.error(), "--rootfs takes an existing directory");
+  auto upper = upper_layer();
+  if (!upper) return std::unexpected(upper.error());
+  vfs::OverlayOptions options{.upper = *std::move(upper), .owners = {ids_.uid_map, ids_.gid_map}};
+  options.lowers.push_back(*std::move(lower));
+  auto overlay = vfs::create_overlayfs(std::move(options));
+  if (overlay) return *std::move(overlay);
+  if (overlay.error() == Errno(EBUSY))
+    return failure(doing, "another sandbox uses the overlay directory (EBUSY)", "a directory of its own for each run");
+  return failure(doing, overlay.error(), "look whether you may read it, and write to the overlay directory");
+}
+
+Configured<void> FilesystemSetup::mount_root() {
+  bool has_overlay = config_.overlay != SandboxConfig::Overlay::kNone && !config_.is_root_read_only;
+  MountAccess access = config_.is_root_read_only ? MountAccess::kReadOnly : MountAccess::kReadWrite;
+  auto root = has_overlay ? layered_root() : clone(fmt::format("use {} as the root", config_.rootfs), config_.rootfs, access);
   if (!root) return std::unexpected(root.error());
-  if ((*root)->root()->type() != S_IFDIR) return failure(doing, Errno(ENOTDIR), "--rootfs takes a directory");
+  if ((*root)->root()->type() != S_IFDIR)
+    return failure(fmt::format("use {} as the root", config_.rootfs), Errno(ENOTDIR), "--rootfs takes a directory");
   vfs::MountFlags flags = kNoDevices;
   flags.is_read_only = config_.is_root_read_only;
   vfs_->set_root(*std::move(root), flags);
   return {};
 }
 
-Configured<void> FilesystemSetup::mount_kernel_filesystems() { return {}; }
+FilesystemSetup::FilesystemPtr FilesystemSetup::new_procfs() {
+  vfs::Vfs* vfs = vfs_shared_;
+  return vfs::create_procfs({
+      .kernel = kernel_view_,
+      .resources = *resources_,
+      .places = [this](const TaskView& task) -> Result<vfs::TaskPlaces> {
+        SentryKernelView::Places places = TRY(kernel_view_.places(task));
+        return vfs::TaskPlaces{.root = places.root, .cwd = places.cwd, .exe = places.exe};
+      },
+      .locate = [vfs](const vfs::Caller& caller, UniqueFd fd) { return vfs->locate(caller, std::move(fd)); },
+      .mounts = [vfs](const vfs::Location& root) { return vfs->mounts(root); },
+  });
+}
+
+FilesystemSetup::FilesystemPtr FilesystemSetup::new_sysfs() {
+  UniqueFd host_sys(::open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return vfs::create_sysfs({.kernel = kernel_view_, .resources = *resources_, .host_sys = std::move(host_sys)});
+}
+
+Configured<void> FilesystemSetup::mount_devices() {
+  auto terminals = mounter_->new_devpts();
+  UniqueFd terminals_for_dev;
+  if (terminals) terminals_for_dev = UniqueFd(::fcntl(terminals->get(), F_DUPFD_CLOEXEC, 0));
+  auto host_devices = mounter_->clone_tree(AT_FDCWD, "/dev", MountAccess::kReadWrite, MountDevices::kVisible);
+  if (!host_devices)
+    return failure("reach the host's devices", host_devices.error(), "mount a /dev with null and urandom on the host");
+  vfs::DevfsOptions options{.kernel = kernel_view_,
+                            .host_devices = *std::move(host_devices),
+                            .terminals = std::move(terminals_for_dev),
+                            .console = open_own_terminal()};
+  if (auto done = mount_on("/dev", vfs::create_devfs(std::move(options)), kDevices, "make /dev", "dev"); !done) return done;
+  if (terminals) {
+    auto devpts = vfs::create_devpts(kernel_view_, *std::move(terminals));
+    if (auto done = mount_on("/dev/pts", std::move(devpts), kDevices, "make /dev/pts", "devpts"); !done) return done;
+  }
+  auto shm = new_tmpfs({});
+  if (!shm) return failure("make /dev/shm", shm.error(), "free some memory");
+  return mount_on("/dev/shm", *std::move(shm), kNoDevices, "make /dev/shm", "shm");
+}
+
+Configured<void> FilesystemSetup::mount_kernel_filesystems() {
+  if (auto done = mount_on("/proc", new_procfs(), kNoDevicesNoPrograms, "make /proc", "proc"); !done) return done;
+  vfs::MountFlags sys_flags = kNoDevicesNoPrograms;
+  sys_flags.is_read_only = true;
+  if (auto done = mount_on("/sys", new_sysfs(), sys_flags, "make /sys", "sysfs"); !done) return done;
+  return mount_devices();
+}
 
 Configured<void> FilesystemSetup::mount_configured() {
   struct Item {
@@ -166,6 +257,11 @@ void FilesystemSetup::set_factories() {
   vfs_->set_factory("tmpfs", [this](const std::string&, const std::string& data) -> Result<FilesystemPtr> {
     return new_tmpfs(TRY(parse_tmpfs_data(data)));
   });
+  vfs_->set_factory("proc", [this](const std::string&, const std::string&) -> Result<FilesystemPtr> { return new_procfs(); });
+  vfs_->set_factory("sysfs", [this](const std::string&, const std::string&) -> Result<FilesystemPtr> { return new_sysfs(); });
+  vfs_->set_factory("devpts", [this](const std::string&, const std::string&) -> Result<FilesystemPtr> {
+    return vfs::create_devpts(kernel_view_, TRY(mounter_->new_devpts()));
+  });
 }
 
 Configured<std::unique_ptr<vfs::Vfs>> FilesystemSetup::build() {
@@ -173,6 +269,7 @@ Configured<std::unique_ptr<vfs::Vfs>> FilesystemSetup::build() {
   if (!created)
     return failure("make the sandbox's private file systems", created.error(), "`sandbox info` tells what is missing");
   vfs_ = *std::move(created);
+  vfs_shared_ = vfs_.get();
   if (auto done = mount_root(); !done) return std::unexpected(done.error());
   if (auto done = mount_kernel_filesystems(); !done) return std::unexpected(done.error());
   if (auto done = mount_configured(); !done) return std::unexpected(done.error());

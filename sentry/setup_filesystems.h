@@ -29,6 +29,7 @@ class FilesystemSetup {
 
   Configured<void> mount_root();
   Configured<void> mount_kernel_filesystems();
+  Configured<void> mount_devices();
   Configured<void> mount_configured();
   Configured<void> mask_paths();
   Configured<void> mount_on(const std::string& path, FilesystemPtr filesystem, vfs::MountFlags flags,
@@ -36,7 +37,10 @@ class FilesystemSetup {
 
   Result<FilesystemPtr> new_tmpfs(const TmpfsOptions& options);
   Configured<FilesystemPtr> clone(const std::string& doing, const std::string& path, MountAccess access);
-  Configured<FilesystemPtr> layered_root(UniqueFd lower);
+  Configured<FilesystemPtr> layered_root();
+  Configured<UniqueFd> upper_layer();
+  FilesystemPtr new_procfs();
+  FilesystemPtr new_sysfs();
   void set_factories();
 
   const SandboxConfig& config_;
@@ -45,6 +49,7 @@ class FilesystemSetup {
   std::unique_ptr<HostMounter> mounter_;
   std::unique_ptr<ResourceView> resources_;
   std::unique_ptr<vfs::Vfs> vfs_;
+  vfs::Vfs* vfs_shared_ = nullptr;   // the same, also after build() has given it away
 };
 
 }  // namespace sandbox
