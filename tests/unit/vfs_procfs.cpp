@@ -1,4 +1,5 @@
 // procfs over the real /proc of this process: what is translated, what is hidden, who may look.
+#include <elf.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -296,6 +297,30 @@ TEST_CASE("auxv is the program's own when the sentry knows it") {
   CHECK(world.text_of(kMe, "auxv").size() % 16 == 0);
   world.kernel.prototype.auxv = std::string(32, '\1');
   CHECK(world.text_of(kMe, "auxv") == std::string(32, '\1'));
+}
+
+TEST_CASE("auxv of a program that a loader started is the one on its stack") {
+  World world;
+  UniqueFd record(::open("/proc/self/auxv", O_RDONLY));
+  std::string recorded = read_all(record.get());
+  CHECK(world.text_of(kMe, "auxv") == recorded);
+  Child child([size = recorded.size()] {
+    // As the loader does: everything moves down, strings come to lie on its end, values change.
+    char** word = environ;
+    while (*word != nullptr) ++word;
+    char* vector = reinterpret_cast<char*>(word + 1);
+    constexpr size_t kMoved = 208;
+    std::memmove(vector - kMoved, vector, size);
+    std::memset(vector + size - kMoved, 'x', kMoved);
+    for (auto* entry = reinterpret_cast<Elf64_auxv_t*>(vector - kMoved); entry->a_type != AT_NULL; ++entry)
+      if (entry->a_type == AT_ENTRY) entry->a_un.a_val = 0x1234;
+  });
+  world.kernel.add(child.pid());
+  std::string shown = world.text_of(child.pid(), "auxv");
+  REQUIRE(shown.size() == recorded.size());
+  const auto* entry = reinterpret_cast<const Elf64_auxv_t*>(shown.data());
+  while (entry->a_type != AT_ENTRY) ++entry;
+  CHECK(entry->a_un.a_val == 0x1234);
 }
 
 TEST_CASE("mount lines are escaped and agree") {

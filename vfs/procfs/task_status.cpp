@@ -4,6 +4,7 @@
 #include <array>
 
 #include "vfs/procfs/context.h"
+#include "vfs/procfs/task_auxv.h"
 #include "vfs/procfs/task_ids.h"
 #include "vfs/synthetic/text.h"
 
@@ -162,7 +163,7 @@ Result<std::string> generate_cmdline(const TaskContext& context) {
 
 Result<std::string> generate_auxv(const TaskContext& context) {
   if (!context.task.auxv.empty()) return context.task.auxv;
-  return context.read_host("auxv");
+  return read_program_auxv(context);
 }
 
 Result<std::string> generate_children(const TaskContext& context) {
