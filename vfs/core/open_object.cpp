@@ -106,8 +106,9 @@ class OpenObject : public Inode {
   // A file that was opened outside belongs to the host: its data may be used as far as it was opened,
   // its attributes are not the sandbox's to change.
   Result<void> check_changeable() {
-    if (origin_ == ObjectOrigin::kPassedIn && (type() == S_IFREG || type() == S_IFDIR || type() == S_IFBLK))
-      return err(EPERM);
+    // A device is the host's own node, whoever opened it.
+    if (type() == S_IFCHR || type() == S_IFBLK) return err(EPERM);
+    if (origin_ == ObjectOrigin::kPassedIn && (type() == S_IFREG || type() == S_IFDIR)) return err(EPERM);
     return {};
   }
   Result<void> check_access_mode(int wanted) {

@@ -31,7 +31,7 @@ class SyntheticNode : public Inode {
   // Whose it is now, and its times; asked at each getattr. Default: root, the file system's birth.
   virtual Result<Owner> owner();
   virtual uint64_t size() { return 0; }
-  virtual uint32_t link_count() { return 1; }
+  virtual uint32_t link_count() { return is_directory() ? 2 : 1; }
   SyntheticFilesystem& synthetic() const;
 
  private:
