@@ -130,6 +130,16 @@ void NotifyCall::reply(int64_t value) {
 
 void NotifyCall::run_natively() { send(0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE); }
 
+namespace {
+
+// ADDFD refuses O_PATH descriptors. A directory that the workload gets is an empty stub, so one that can
+// be read gives nothing away; of other objects there is no harmless equivalent.
+UniqueFd readable_directory(int path_descriptor) {
+  return UniqueFd(openat(path_descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+}
+
+}  // namespace
+
 Result<int> NotifyCall::add_descriptor(int fd, CloseOnExec close_on_exec, AfterInstall after) {
   seccomp_notif_addfd request{};
   request.id = id_;
@@ -141,6 +151,11 @@ Result<int> NotifyCall::add_descriptor(int fd, CloseOnExec close_on_exec, AfterI
     number = ioctl(listener_->get(), SECCOMP_IOCTL_NOTIF_ADDFD, &request);
   } while (number < 0 && errno == EINTR);
   if (number >= 0) return number;
+  const bool is_path_descriptor = errno == EBADF && (fcntl(fd, F_GETFL) & O_PATH);
+  if (is_path_descriptor) {
+    UniqueFd directory = readable_directory(fd);
+    return directory ? add_descriptor(directory.get(), close_on_exec, after) : err(EOPNOTSUPP);
+  }
   return err(errno == EMFILE ? EMFILE : ESRCH);
 }
 

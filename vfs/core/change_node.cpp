@@ -104,7 +104,9 @@ enum class XattrUse { kRead, kWrite };
 // xattr_permission(): who may see or change an attribute of which name space.
 Result<void> check_xattr(const Credentials& who, const Attributes& attributes, const std::string& name, XattrUse use) {
   bool is_writing = use == XattrUse::kWrite;
-  if (name.starts_with("security.") || name.starts_with("system.")) return is_writing ? Result<void>(err(EPERM)) : Result<void>();
+  if (name.starts_with("security.")) return is_writing ? Result<void>(err(EPERM)) : Result<void>();
+  // ACLs are not understood: programs that copy them then fall back to the mode.
+  if (name.starts_with("system.")) return is_writing ? Result<void>(err(EOPNOTSUPP)) : Result<void>();
   if (name.starts_with("trusted.")) {
     if (!who.has_capability(CAP_SYS_ADMIN)) return err(is_writing ? EPERM : ENODATA);
     return {};
