@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "platform/filter.h"
+#include "platform/loader/loader_abi.h"
 #include "sentry/failure.h"
 #include "sentry/kernel_view.h"
 #include "sentry/program_lookup.h"
@@ -115,6 +117,7 @@ class Run {
   Configured<void> build_tree();
   Configured<vfs::Location> working_directory(const vfs::Caller& caller);
   Configured<void> launch();
+  void hide_own_traces(pid_t first_task);
   RunOutcome finish(int wait_status);
   vfs::Caller first_caller(vfs::Location cwd) const;
 
@@ -227,6 +230,16 @@ Configured<void> Run::launch() {
   return {};
 }
 
+// What is ours in every task, and nobody shall see below /proc. The first task has not run yet, so its root
+// is still the empty one with the loader in it.
+void Run::hide_own_traces(pid_t first_task) {
+  struct stat loader;
+  std::string path = fmt::format("{}/root{}", first_task, platform::kLoaderPath);
+  if (::fstatat(sentry_->host_proc(), path.c_str(), &loader, AT_SYMLINK_NOFOLLOW) == 0)
+    kernel_view_->set_loader(loader.st_dev, loader.st_ino);
+  if (launch_.engine == platform::EngineKind::kPtrace) kernel_view_->set_reserved_descriptor(platform::kReservedFd);
+}
+
 RunOutcome Run::finish(int wait_status) {
   RunOutcome outcome = std::move(outcome_);
   outcome.exit_code = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
@@ -251,6 +264,7 @@ std::expected<RunOutcome, RunFailure> Run::run() {
   pid_t first = platform_->first_task();
   sentry_->add_first_task(first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_});
   if (pid_t init = sentry_->parent_of_first_task(first)) kernel_view_->set_init(init);
+  hide_own_traces(first);
   if (auto confined = confine_sentry(); !confined)
     return failure("give up the sentry's own privileges", confined.error(), "report this as a bug");
   signals_->start(*platform_, config_.timeout);
