@@ -50,6 +50,7 @@ std::vector<pid_t> SentryKernelView::process_ids() {
     pid_t tgid = task->inside_ids(host_proc_).tgid;
     if (tgid != 0) ids.push_back(tgid);
   }
+  for (const Zombie& zombie : zombies()) ids.push_back(zombie.tgid);
   std::ranges::sort(ids);
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
@@ -63,6 +64,8 @@ std::vector<pid_t> SentryKernelView::thread_ids(pid_t tgid) {
     Task::InsideIds inside = task->inside_ids(host_proc_);
     if (inside.tgid == tgid && inside.tid != 0) ids.push_back(inside.tid);
   }
+  for (const Zombie& zombie : zombies())
+    if (zombie.tgid == tgid) ids.push_back(tgid);
   std::ranges::sort(ids);
   return ids;
 }
@@ -93,10 +96,40 @@ TaskView SentryKernelView::view_of_init() {
   return {.tid = 1, .tgid = 1, .host_tid = host_init_, .host_tgid = host_init_, .cwd = "/", .root = "/"};
 }
 
+std::vector<SentryKernelView::Zombie> SentryKernelView::zombies() {
+  std::vector<Zombie> found;
+  if (sentry_ == nullptr) return found;
+  for (pid_t host_tgid : sentry_->tasks().exited_leaders()) {
+    Result<TaskStatus> status = read_task_status(host_proc_, host_tgid);
+    // A number that was given anew belongs to a task in the table, or to nobody's child in here.
+    bool is_ours = status && status->state == 'Z' && status->tgid == host_tgid &&
+                   (status->parent == host_init_ || sentry_->tasks().find(status->parent) != nullptr);
+    if (is_ours) {
+      found.push_back({.host_tgid = host_tgid, .tgid = status->inside_tgid});
+    } else {
+      sentry_->tasks().forget_exited_leader(host_tgid);
+    }
+  }
+  return found;
+}
+
+TaskView SentryKernelView::view_of_zombie(const Zombie& zombie) {
+  // A leader may be gone while its group lives on.
+  std::vector<TaskPtr> others = sentry_->tasks().of_group(zombie.host_tgid);
+  TaskView view = others.empty() ? TaskView{} : view_of(*others.front(), {.tid = zombie.tgid, .tgid = zombie.tgid});
+  view.tid = view.tgid = zombie.tgid;
+  view.host_tid = view.host_tgid = zombie.host_tgid;
+  return view;
+}
+
 Result<TaskView> SentryKernelView::task(pid_t tgid, pid_t tid) {
   if (host_init_ != 0 && tid == 1 && tgid <= 1) return view_of_init();
   TaskPtr found = find(tgid, tid);
-  if (!found) return err(ESRCH);
+  if (!found) {
+    for (const Zombie& zombie : zombies())
+      if (zombie.tgid == tid && (tgid == 0 || tgid == tid)) return view_of_zombie(zombie);
+    return err(ESRCH);
+  }
   return view_of(*found, found->inside_ids(host_proc_));
 }
 

@@ -49,6 +49,12 @@ class SentryKernelView final : public KernelView {
   TaskPtr find(pid_t tgid, pid_t tid);
   TaskView view_of(Task& task, Task::InsideIds ids);
   TaskView view_of_init();
+  // Leaders that exited and were not reaped, in the order they did.
+  struct Zombie {
+    pid_t host_tgid = 0, tgid = 0;
+  };
+  std::vector<Zombie> zombies();
+  TaskView view_of_zombie(const Zombie& zombie);
   std::string path_of_file(const TaskView& task, uint64_t device, uint64_t inode, const std::string& host_path);
 
   static constexpr size_t kRememberedMappings = 4096;

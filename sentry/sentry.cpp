@@ -110,7 +110,10 @@ void Sentry::on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) {
   tasks_.add(std::move(task));
 }
 
-void Sentry::on_thread_exit(pid_t host_tid, int) { tasks_.remove(host_tid); }
+void Sentry::on_thread_exit(pid_t host_tid, int) {
+  TaskPtr task = tasks_.remove(host_tid);
+  if (task && task->is_group_leader()) tasks_.note_exited_leader(host_tid);
+}
 
 bool Sentry::is_never_interrupted(pid_t host_tid, uint32_t syscall_number) {
   if (may_wait(syscall_number)) return false;

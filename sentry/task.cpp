@@ -177,4 +177,20 @@ std::vector<TaskPtr> TaskTable::of_group(pid_t host_tgid) const {
   return tasks;
 }
 
+void TaskTable::note_exited_leader(pid_t host_tgid) {
+  std::lock_guard guard(exited_lock_);
+  if (exited_leaders_.size() >= kRememberedLeaders) exited_leaders_.pop_front();
+  exited_leaders_.push_back(host_tgid);
+}
+
+std::vector<pid_t> TaskTable::exited_leaders() const {
+  std::lock_guard guard(exited_lock_);
+  return {exited_leaders_.begin(), exited_leaders_.end()};
+}
+
+void TaskTable::forget_exited_leader(pid_t host_tgid) {
+  std::lock_guard guard(exited_lock_);
+  std::erase(exited_leaders_, host_tgid);
+}
+
 }  // namespace sandbox

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -154,6 +155,12 @@ class TaskTable {
   std::vector<TaskPtr> all() const;
   std::vector<TaskPtr> of_group(pid_t host_tgid) const;
 
+  // A group leader has exited: until it is reaped it still has its place in /proc.
+  void note_exited_leader(pid_t host_tgid);
+  // Those noted, the latest last; some may be reaped by now, and their numbers somebody else's.
+  std::vector<pid_t> exited_leaders() const;
+  void forget_exited_leader(pid_t host_tgid);
+
  private:
   static constexpr size_t kShards = 16;
   struct Shard {
@@ -164,6 +171,10 @@ class TaskTable {
   Shard& shard_of(pid_t host_tid) { return shards_[static_cast<uint32_t>(host_tid) % kShards]; }
 
   std::array<Shard, kShards> shards_;
+
+  static constexpr size_t kRememberedLeaders = 1024;
+  mutable std::mutex exited_lock_;
+  std::deque<pid_t> exited_leaders_;   // exited_lock_
 };
 
 }  // namespace sandbox
