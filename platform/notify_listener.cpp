@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "platform/descriptor_message.h"
 #include "sandbox/check.h"
 
 // Newer than the headers of the oldest distribution that is built on (Linux 6.6).
@@ -54,9 +56,17 @@ SyscallEvent event_of(const seccomp_notif& notification) {
   return event;
 }
 
+void send_response(int listener, seccomp_notif_resp response) {
+  while (ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 && errno == EINTR) {
+  }
+  // Any other failure: the thread was killed.
+}
+
 }  // namespace
 
-void NotifyListener::start(UniqueFd listener, size_t worker_count, Handler handler) {
+void NotifyListener::start(UniqueFd listener, size_t worker_count, PathDescriptors& path_descriptors,
+                           Handler handler) {
+  path_descriptors_ = &path_descriptors;
   listener_ = std::make_shared<UniqueFd>(std::move(listener));
   handler_ = std::move(handler);
   // An answer then wakes the caller on the worker's own CPU, where it was (Linux 6.6; older ones answer slower).
@@ -102,7 +112,7 @@ void NotifyListener::serve() {
       if (!wait_after_nothing()) return;
       continue;
     }
-    NotifyCall call(listener_, notification.id, event_of(notification));
+    NotifyCall call(listener_, *path_descriptors_, notification.id, event_of(notification));
     handler_(call);
     SANDBOX_CHECK(call.is_settled(), "a system call was left without an answer");
   }
@@ -116,10 +126,7 @@ NotifyCall::~NotifyCall() {
 bool NotifyCall::is_waiting() { return ioctl(listener_->get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id_) == 0; }
 
 void NotifyCall::send(int64_t value, int32_t error, uint32_t flags) {
-  seccomp_notif_resp response{id_, value, error, flags};
-  while (ioctl(listener_->get(), SECCOMP_IOCTL_NOTIF_SEND, &response) < 0 && errno == EINTR) {
-  }
-  // Any other failure: the thread was killed.
+  send_response(listener_->get(), {id_, value, error, flags});
   is_settled_ = true;
 }
 
@@ -129,16 +136,6 @@ void NotifyCall::reply(int64_t value) {
 }
 
 void NotifyCall::run_natively() { send(0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE); }
-
-namespace {
-
-// ADDFD refuses O_PATH descriptors. A directory that the workload gets is an empty stub, so one that can
-// be read gives nothing away; of other objects there is no harmless equivalent.
-UniqueFd readable_directory(int path_descriptor) {
-  return UniqueFd(openat(path_descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-}
-
-}  // namespace
 
 Result<int> NotifyCall::add_descriptor(int fd, CloseOnExec close_on_exec, AfterInstall after) {
   seccomp_notif_addfd request{};
@@ -151,11 +148,6 @@ Result<int> NotifyCall::add_descriptor(int fd, CloseOnExec close_on_exec, AfterI
     number = ioctl(listener_->get(), SECCOMP_IOCTL_NOTIF_ADDFD, &request);
   } while (number < 0 && errno == EINTR);
   if (number >= 0) return number;
-  const bool is_path_descriptor = errno == EBADF && (fcntl(fd, F_GETFL) & O_PATH);
-  if (is_path_descriptor) {
-    UniqueFd directory = readable_directory(fd);
-    return directory ? add_descriptor(directory.get(), close_on_exec, after) : err(EOPNOTSUPP);
-  }
   return err(errno == EMFILE ? EMFILE : ESRCH);
 }
 
@@ -163,7 +155,28 @@ Result<int> NotifyCall::install(UniqueFd fd, CloseOnExec close_on_exec) {
   return add_descriptor(fd.get(), close_on_exec, AfterInstall::kStillWaits);
 }
 
+Result<void> NotifyCall::reply_with_path_fd(UniqueFd fd, CloseOnExec close_on_exec) {
+  int ends[2];
+  TRY(host_status(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends)));
+  UniqueFd theirs(ends[0]), ours(ends[1]);
+  std::vector<UniqueFd> fds;
+  fds.push_back(std::move(fd));
+  TRY(send_descriptors(ours.get(), fds));
+  int number = TRY(add_descriptor(theirs.get(), CloseOnExec::kYes, AfterInstall::kStillWaits));
+  is_settled_ = true;
+  path_descriptors_.deliver(event_.host_tid, number, close_on_exec, [listener = listener_, id = id_, number] {
+    send_response(listener->get(), {id, number, 0, 0});
+  });
+  return {};
+}
+
 void NotifyCall::reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) {
+  int flags = fcntl(fd.get(), F_GETFL);
+  if (flags >= 0 && (flags & O_PATH)) {
+    auto done = reply_with_path_fd(std::move(fd), close_on_exec);
+    if (!done) reply(done.error().as_return());
+    return;
+  }
   auto number = add_descriptor(fd.get(), close_on_exec, AfterInstall::kAnswered);
   if (number) {
     is_settled_ = true;
@@ -174,7 +187,7 @@ void NotifyCall::reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) {
 
 std::unique_ptr<InterceptedCall> NotifyCall::park() {
   is_settled_ = true;
-  return std::make_unique<NotifyCall>(listener_, id_, event_);
+  return std::make_unique<NotifyCall>(listener_, path_descriptors_, id_, event_);
 }
 
 }  // namespace sandbox::platform

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "platform/intercepted_call.h"
+#include "platform/path_descriptors.h"
 #include "platform/process_memory.h"
 #include "sandbox/unique_fd.h"
 
@@ -24,7 +25,7 @@ class NotifyListener {
   NotifyListener& operator=(const NotifyListener&) = delete;
 
   // Begins to serve with so many threads. `handler` is called by all of them.
-  void start(UniqueFd listener, size_t worker_count, Handler handler);
+  void start(UniqueFd listener, size_t worker_count, PathDescriptors& path_descriptors, Handler handler);
   // Ends the threads; calls that still wait are never answered. Not from a handler.
   void stop();
 
@@ -33,6 +34,7 @@ class NotifyListener {
   bool wait_after_nothing();
 
   std::shared_ptr<UniqueFd> listener_;
+  PathDescriptors* path_descriptors_ = nullptr;
   Handler handler_;
   std::vector<std::thread> workers_;
   std::atomic<size_t> running_workers_{0};
@@ -42,8 +44,9 @@ class NotifyListener {
 class NotifyCall final : public InterceptedCall {
  public:
   // Shares the listener, because a parked call may outlive the engine.
-  NotifyCall(std::shared_ptr<UniqueFd> listener, uint64_t id, const SyscallEvent& event)
-      : listener_(std::move(listener)), id_(id), memory_(event.host_tid) {
+  NotifyCall(std::shared_ptr<UniqueFd> listener, PathDescriptors& path_descriptors, uint64_t id,
+             const SyscallEvent& event)
+      : listener_(std::move(listener)), path_descriptors_(path_descriptors), id_(id), memory_(event.host_tid) {
     event_ = event;
   }
   ~NotifyCall() override;
@@ -63,8 +66,10 @@ class NotifyCall final : public InterceptedCall {
   enum class AfterInstall { kStillWaits, kAnswered };
   Result<int> add_descriptor(int fd, CloseOnExec close_on_exec, AfterInstall after);
   void send(int64_t value, int32_t error, uint32_t flags);
+  Result<void> reply_with_path_fd(UniqueFd fd, CloseOnExec close_on_exec);
 
   std::shared_ptr<UniqueFd> listener_;
+  PathDescriptors& path_descriptors_;
   uint64_t id_;
   ProcessMemory memory_;
   bool is_settled_ = false;

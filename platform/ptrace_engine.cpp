@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "platform/descriptor_message.h"
 #include "platform/filter.h"
 #include "platform/loader/loader_abi.h"
 #include "platform/loader_call.h"
@@ -20,47 +21,6 @@ namespace sandbox::platform {
 namespace {
 
 constexpr int64_t kRestartSys = -512;   // ERESTARTSYS
-// recvmsg's structures are written right under the ABI's red zone: the stacks of Go's goroutines are small.
-constexpr uint64_t kRedZone = 128;
-constexpr size_t kMaxDescriptors = 4;
-
-// What recvmsg works on in the thread's memory. A thread beside it that changes this while the kernel reads it
-// can only spoil its own process's result.
-struct ReceiveArea {
-  msghdr message;
-  iovec data;
-  uint64_t byte;
-  alignas(16) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))];
-};
-
-ReceiveArea make_area(uint64_t address) {
-  ReceiveArea area{};
-  area.data = {reinterpret_cast<void*>(address + offsetof(ReceiveArea, byte)), 1};
-  area.message.msg_iov = reinterpret_cast<iovec*>(address + offsetof(ReceiveArea, data));
-  area.message.msg_iovlen = 1;
-  area.message.msg_control = reinterpret_cast<void*>(address + offsetof(ReceiveArea, control));
-  area.message.msg_controllen = sizeof area.control;
-  return area;
-}
-
-Result<void> send_descriptors(int socket, const std::vector<UniqueFd>& fds) {
-  SANDBOX_CHECK(!fds.empty() && fds.size() <= kMaxDescriptors, "too many descriptors for one call");
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))] = {};
-  char byte = 0;
-  iovec data{&byte, 1};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-  auto* numbers = reinterpret_cast<int*>(CMSG_DATA(header));
-  for (size_t i = 0; i < fds.size(); ++i) numbers[i] = fds[i].get();
-  return host_status(sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
-}
 
 bool is_closing_reserved(const SyscallEvent& event) {
   return static_cast<uint32_t>(event.args[0]) <= kReservedFd && static_cast<uint32_t>(event.args[1]) >= kReservedFd;
@@ -170,20 +130,14 @@ void PtraceEngine::drain() {
 
 Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& registers, const std::vector<UniqueFd>& fds,
                                                CloseOnExec close_on_exec) {
-  const uint64_t address = (registers.rsp - kRedZone - sizeof(ReceiveArea)) & ~uint64_t{15};
-  ReceiveArea area = make_area(address);
   ProcessMemory memory(tid);
-  auto bytes = std::as_bytes(std::span(&area, 1));
-  if (!memory.write_bytes(address, bytes)) {
-    // The stack may have to grow first, which only an access like the thread's own does.
-    TRY(poke(tid, address, 0));
-    TRY(memory.write_bytes(address, bytes));
-  }
+  ReceiveArea area(tid, memory, registers);
+  TRY(area.write());
   TRY(send_descriptors(process_.descriptor_sender.get(), fds));
   Registers changed = registers;
   changed.orig_rax = SYS_recvmsg;
   changed.rdi = kReservedFd;
-  changed.rsi = address;
+  changed.rsi = area.address();
   changed.rdx = MSG_DONTWAIT | (close_on_exec == CloseOnExec::kYes ? MSG_CMSG_CLOEXEC : 0);
   auto received = [&]() -> Result<Registers> {
     TRY(set_registers(tid, changed));
@@ -197,11 +151,7 @@ Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& regis
     waiting_.erase(tid);
     return err(ESRCH);
   }
-  TRY(memory.read_bytes(address, std::as_writable_bytes(std::span(&area, 1))));
-  if (area.message.msg_flags & MSG_CTRUNC) return err(EMFILE);
-  std::vector<int> numbers(fds.size());
-  std::memcpy(numbers.data(), area.control + CMSG_LEN(0), numbers.size() * sizeof(int));
-  return numbers;
+  return area.read_numbers(fds.size());
 }
 
 // close_range over the reserved number: one call for the part below it, or for the part above when that is all.

@@ -95,7 +95,7 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
     case Kind::kSignalDelivery: return handle_signal(tid, status.signal());
     // ESRCH from here on means that it was killed meanwhile; its end is the next thing waitpid tells.
     case Kind::kGroupStop: (void)leave_stopped(tid); return;
-    case Kind::kTrap: (void)resume(tid); return;
+    case Kind::kTrap: return engine_->on_trap_stop(tid);
     default: lose_control(tid, status);
   }
 }

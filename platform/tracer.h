@@ -30,6 +30,8 @@ class TracerEngine {
   // A signal-delivery stop; kRegisters: they were changed and are to be written back.
   enum class Change { kNone, kRegisters };
   virtual Change on_signal_stop(pid_t tid, Registers& registers) = 0;
+  // The stop that PTRACE_INTERRUPT asked for, or the end of a group stop. The engine resumes the thread.
+  virtual void on_trap_stop(pid_t tid) { (void)resume(tid); }
   virtual void on_thread_gone(pid_t tid) = 0;
 };
 
@@ -61,7 +63,7 @@ class Tracer {
   // Resumes a thread in a seccomp stop to the end of its system call; its registers there.
   // Errors: ESRCH: it was killed, or its place taken by another thread's exec.
   Result<Registers> finish_syscall(pid_t tid, uint64_t expected_number);
-  // Makes a thread in the exit stop of a system call execute that instruction again, as `again` says; it is then
+  // Makes a thread in a stop right after a system call execute that instruction again, as `again` says; it is then
   // in the exit stop of the second call. The result. Errors: ESRCH: it was killed, or another stop came first: it
   // is then as if the first call had failed with ENOMEM, and that stop is served like any other.
   Result<int64_t> repeat_syscall(pid_t tid, const Registers& original, Registers again);

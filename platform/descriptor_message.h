@@ -1,0 +1,43 @@
+// DescriptorMessage: descriptors on their way into a stopped thread, which is made to call recvmsg for them.
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <vector>
+
+#include "platform/ptrace_requests.h"
+#include "sandbox/guest_memory.h"
+#include "sandbox/result.h"
+#include "sandbox/unique_fd.h"
+
+namespace sandbox::platform {
+
+// Sends descriptors of any kind, O_PATH ones too. At most kMaxPassedDescriptors. Errors: those of sendmsg(2).
+inline constexpr size_t kMaxPassedDescriptors = 4;
+Result<void> send_descriptors(int socket, const std::vector<UniqueFd>& fds);
+
+// What recvmsg works on in the thread's memory, below its stack pointer. A thread beside it that changes this
+// while the kernel reads it can only spoil its own process's result.
+class ReceiveArea {
+ public:
+  ReceiveArea(pid_t tid, GuestMemory& memory, const Registers& registers);
+  // Errors: EFAULT, ESRCH.
+  Result<void> write();
+  uint64_t address() const { return address_; }   // of the msghdr
+  // The numbers that `count` descriptors got, once the thread has called recvmsg. Errors: EMFILE, EFAULT.
+  Result<std::vector<int>> read_numbers(size_t count);
+
+ private:
+  struct Layout {
+    msghdr message;
+    iovec data;
+    uint64_t byte;
+    alignas(16) char control[CMSG_SPACE(kMaxPassedDescriptors * sizeof(int))];
+  };
+  pid_t tid_;
+  GuestMemory& memory_;
+  uint64_t address_;
+};
+
+}  // namespace sandbox::platform
