@@ -39,6 +39,7 @@ class LaunchChild {
   [[noreturn]] void run();
 
  private:
+  bool send_report(LaunchStep step);
   [[noreturn]] void fail(LaunchStep step);
   void check(LaunchStep step, long status) {
     if (status < 0) fail(step);
@@ -63,10 +64,15 @@ class LaunchChild {
   LaunchReport report_{};
 };
 
-void LaunchChild::fail(LaunchStep step) {
+bool LaunchChild::send_report(LaunchStep step) {
   report_.step = step;
+  const LaunchReport report = report_;
+  return write(channel_, &report, sizeof report) == sizeof report;
+}
+
+void LaunchChild::fail(LaunchStep step) {
   report_.error = errno;
-  (void)!write(channel_, &report_, sizeof report_);
+  send_report(step);
   _exit(127);
 }
 
@@ -260,8 +266,7 @@ void LaunchChild::execute(CommandHead* command, int listener) {
 }
 
 void LaunchChild::become_program() {
-  report_.step = LaunchStep::kReady;
-  if (write(channel_, &report_, sizeof report_) != sizeof report_) _exit(127);
+  if (!send_report(LaunchStep::kReady)) _exit(127);
   CommandHead* command = read_command();
 
   umask(plan_.options->umask);

@@ -31,11 +31,15 @@ namespace {
 
 int stop_signal() { return SIGRTMAX - 3; }
 
-// Everything but the stop signal is for other threads.
-void prepare_worker_signals() {
+// The handler has nothing to do but to end the ioctl.
+void handle_stop_signal() {
   struct sigaction action{};
   action.sa_handler = [](int) {};
   sigaction(stop_signal(), &action, nullptr);
+}
+
+// Everything but the stop signal is for other threads.
+void prepare_worker_signals() {
   sigset_t set;
   sigfillset(&set);
   sigdelset(&set, stop_signal());
@@ -71,6 +75,7 @@ void NotifyListener::start(UniqueFd listener, size_t worker_count, PathDescripto
   handler_ = std::move(handler);
   // An answer then wakes the caller on the worker's own CPU, where it was (Linux 6.6; older ones answer slower).
   ioctl(listener_->get(), SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+  handle_stop_signal();
   running_workers_ = worker_count;
   for (size_t i = 0; i < worker_count; ++i) {
     workers_.emplace_back([this] {
@@ -103,6 +108,7 @@ void NotifyListener::serve() {
   prctl(PR_SET_NAME, "sandbox-notify");
   prepare_worker_signals();
   std::vector<std::byte> buffer(notification_size());
+  InstallPlacement placement;
   auto& notification = *reinterpret_cast<seccomp_notif*>(buffer.data());
   while (!is_stopping_) {
     std::memset(buffer.data(), 0, buffer.size());
@@ -112,8 +118,9 @@ void NotifyListener::serve() {
       if (!wait_after_nothing()) return;
       continue;
     }
-    NotifyCall call(listener_, *path_descriptors_, notification.id, event_of(notification));
+    NotifyCall call(listener_, *path_descriptors_, notification.id, event_of(notification), &placement);
     handler_(call);
+    placement.note_call();
     SANDBOX_CHECK(call.is_settled(), "a system call was left without an answer");
   }
 }
@@ -144,11 +151,14 @@ Result<int> NotifyCall::add_descriptor(int fd, CloseOnExec close_on_exec, AfterI
   request.srcfd = static_cast<uint32_t>(fd);
   request.newfd_flags = close_on_exec == CloseOnExec::kYes ? O_CLOEXEC : 0;
   int number;
+  if (placement_ != nullptr) placement_->begin(event_.host_tid);
   do {
     number = ioctl(listener_->get(), SECCOMP_IOCTL_NOTIF_ADDFD, &request);
   } while (number < 0 && errno == EINTR);
-  if (number >= 0) return number;
-  return err(errno == EMFILE ? EMFILE : ESRCH);
+  auto result = host_result(number);
+  if (placement_ != nullptr) placement_->end();
+  if (result || result.error() == Errno(EMFILE)) return result;
+  return err(ESRCH);
 }
 
 Result<int> NotifyCall::install(UniqueFd fd, CloseOnExec close_on_exec) {
@@ -187,7 +197,8 @@ void NotifyCall::reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) {
 
 std::unique_ptr<InterceptedCall> NotifyCall::park() {
   is_settled_ = true;
-  return std::make_unique<NotifyCall>(listener_, path_descriptors_, id_, event_);
+  // Other threads install too seldom to learn where to be.
+  return std::make_unique<NotifyCall>(listener_, path_descriptors_, id_, event_, nullptr);
 }
 
 }  // namespace sandbox::platform

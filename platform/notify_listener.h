@@ -9,6 +9,7 @@
 
 #include "platform/intercepted_call.h"
 #include "platform/path_descriptors.h"
+#include "platform/placement.h"
 #include "platform/process_memory.h"
 #include "sandbox/unique_fd.h"
 
@@ -43,10 +44,14 @@ class NotifyListener {
 
 class NotifyCall final : public InterceptedCall {
  public:
-  // Shares the listener, because a parked call may outlive the engine.
+  // Shares the listener, because a parked call may outlive the engine. `placement` is the worker's, or null.
   NotifyCall(std::shared_ptr<UniqueFd> listener, PathDescriptors& path_descriptors, uint64_t id,
-             const SyscallEvent& event)
-      : listener_(std::move(listener)), path_descriptors_(path_descriptors), id_(id), memory_(event.host_tid) {
+             const SyscallEvent& event, InstallPlacement* placement)
+      : listener_(std::move(listener)),
+        path_descriptors_(path_descriptors),
+        id_(id),
+        memory_(event.host_tid),
+        placement_(placement) {
     event_ = event;
   }
   ~NotifyCall() override;
@@ -72,6 +77,7 @@ class NotifyCall final : public InterceptedCall {
   PathDescriptors& path_descriptors_;
   uint64_t id_;
   ProcessMemory memory_;
+  InstallPlacement* placement_;
   bool is_settled_ = false;
 };
 
