@@ -57,6 +57,9 @@ SyscallResult dispatch(Call& call) {
   return kHandlers[number](call);
 }
 
-bool may_wait(uint32_t syscall_number) { return std::ranges::find(kMayWait, syscall_number) != std::end(kMayWait); }
+bool never_waits(uint32_t syscall_number) {
+  if (syscall_number >= kHandlers.size() || kHandlers[syscall_number] == nullptr) return false;
+  return std::ranges::find(kMayWait, syscall_number) == std::end(kMayWait);
+}
 
 }  // namespace sandbox

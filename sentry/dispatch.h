@@ -8,7 +8,7 @@ namespace sandbox {
 // Errors: ENOSYS for a number whose row is not EMULATE (the filter sends none), else the handler's.
 SyscallResult dispatch(Call& call);
 
-// Whether Linux lets a signal end this call's wait, so that EINTR is a proper answer.
-bool may_wait(uint32_t syscall_number);
+// Whether this is a call that the sentry answers and that Linux never makes wait: EINTR is no answer to it.
+bool never_waits(uint32_t syscall_number);
 
 }  // namespace sandbox

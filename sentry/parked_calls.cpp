@@ -64,13 +64,32 @@ SyscallResult ParkedCalls::run(Call& call, Work work) {
   parked->work = std::move(work);
   Parked& entry = *parked;
   calls_.push_back(std::move(parked));
+  ++waiting_;
   entry.thread = std::thread([this, &entry] { serve(entry); });
   if (!watcher_.joinable()) watcher_ = std::thread([this] { watch(); });
   changed_.notify_all();
   return Reply::parked();
 }
 
+void ParkedCalls::end_calls_of(pid_t host_tid) {
+  if (waiting_ == 0) return;
+  std::lock_guard guard(lock_);
+  for (const auto& entry : calls_) {
+    if (entry->task->host_tid != host_tid) continue;
+    entry->is_cancelled = true;
+    // A signal that comes just before the host call blocks is lost on it, hence the repetition.
+    for (int attempt = 0; attempt < 100 && !entry->is_done; ++attempt) {
+      ::pthread_kill(entry->thread.native_handle(), interrupt_signal());
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  }
+}
+
 void ParkedCalls::serve(Parked& parked) {
+  sigset_t interrupt;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, interrupt_signal());
+  ::pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);   // the engine's threads, which made this one, block all
   SyscallResult result = err(EINTR);
   do {
     result = parked.work();
@@ -79,7 +98,9 @@ void ParkedCalls::serve(Parked& parked) {
     parked.task->set_interrupted_on_purpose(Task::Interrupted::kYes);
     result = kRestartSys;
   }
+  parked.work = nullptr;   // closes what it waited on
   Call::answer(*parked.call, std::move(result));
+  --waiting_;
   parked.is_done = true;
 }
 

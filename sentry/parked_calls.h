@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <list>
@@ -26,6 +27,9 @@ class ParkedCalls {
   using Work = std::function<SyscallResult()>;
   // Takes the call off the engine and answers it with what `work` returns. Errors: EAGAIN (too many).
   SyscallResult run(Call& call, Work work);
+  // The thread is gone: its wait is over when this returns, so that nobody else meets its open FIFO.
+  // (After 10 ms of trying it returns all the same; the watcher goes on.)
+  void end_calls_of(pid_t host_tid);
 
   // Interrupts what a worker waits in; never sent by anybody else.
   static int interrupt_signal() { return SIGRTMAX; }
@@ -42,6 +46,7 @@ class ParkedCalls {
   std::mutex lock_;
   std::condition_variable changed_;
   std::list<std::unique_ptr<Parked>> calls_;   // lock_
+  std::atomic<size_t> waiting_{0};             // how many are not done: end_calls_of asks before it locks
   bool is_ending_ = false;                     // lock_
   std::thread watcher_;
 };

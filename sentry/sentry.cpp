@@ -112,11 +112,14 @@ void Sentry::on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) {
 
 void Sentry::on_thread_exit(pid_t host_tid, int) {
   TaskPtr task = tasks_.remove(host_tid);
-  if (task && task->is_group_leader()) tasks_.note_exited_leader(host_tid);
+  if (!task) return;
+  if (task->is_group_leader()) tasks_.note_exited_leader(host_tid);
+  // Whoever learns of its death must not find it still waiting for a FIFO's other end.
+  parked_calls_->end_calls_of(host_tid);
 }
 
 bool Sentry::is_never_interrupted(pid_t host_tid, uint32_t syscall_number) {
-  if (may_wait(syscall_number)) return false;
+  if (!never_waits(syscall_number)) return false;
   TaskPtr task = tasks_.find(host_tid);
   return !task || !task->was_interrupted_on_purpose();
 }

@@ -1,6 +1,7 @@
 // chdir(2), chroot(2), getcwd(2), umask(2), getdents(2): a task's place and what is in a directory.
 #include <dirent.h>
 #include <linux/capability.h>
+#include <linux/limits.h>
 
 #include <cstring>
 
@@ -92,6 +93,7 @@ SyscallResult sys_chroot(Call& call, PathPtr path) {
 
 SyscallResult sys_getcwd(Call& call, OutBytes buffer, Size size) {
   std::string path = TRY(call.vfs().path_of(call.caller(), call.caller().cwd));
+  if (path.size() + 1 > PATH_MAX) return err(ENAMETOOLONG);
   if (path.size() + 1 > size) return err(ERANGE);
   TRY(call.memory().write_bytes(buffer.address, std::as_bytes(std::span(path.c_str(), path.size() + 1))));
   return static_cast<int64_t>(path.size() + 1);

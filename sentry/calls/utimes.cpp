@@ -1,6 +1,11 @@
 // utimensat(2) and its elders, truncate(2).
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <unistd.h>
 #include <utime.h>
+
+#include <csignal>
 
 #include "sentry/calls/handlers.h"
 
@@ -31,6 +36,17 @@ Result<Times> read_timevals(Call& call, In<timeval> pointer) {
     if (value.tv_usec < 0 || value.tv_usec >= 1'000'000) return err(EINVAL);
   auto convert = [](const timeval& value) { return timespec{value.tv_sec, value.tv_usec * 1000}; };
   return Times(std::pair(convert(values[0]), convert(values[1])));
+}
+
+// inode_newsize_ok (fs/attr.c): growing past the task's limit sends SIGXFSZ. Errors: EFBIG.
+Result<void> check_file_size_limit(Call& call, const PathArgument& where, uint64_t size) {
+  rlimit limit;
+  TRY(host_status(::prlimit(call.event().host_tid, RLIMIT_FSIZE, nullptr, &limit)));
+  if (size <= limit.rlim_cur) return {};
+  vfs::Attributes present = TRY(call.vfs().stat(call.caller(), where.base, where.path, where.options));
+  if (size <= present.stx_size) return {};
+  ::syscall(SYS_tgkill, call.task().host_tgid(), call.event().host_tid, SIGXFSZ);
+  return err(EFBIG);
 }
 
 bool is_valid(const timespec& time) {
@@ -77,6 +93,7 @@ SyscallResult sys_utime(Call& call, PathPtr path, In<utimbuf> pointer) {
 SyscallResult sys_truncate(Call& call, PathPtr path, Offset length) {
   if (length < 0) return err(EINVAL);
   PathArgument where = TRY(call.path_at(kCwd, path));
+  TRY(check_file_size_limit(call, where, length));
   TRY(call.vfs().truncate(call.caller(), where.base, where.path, length));
   return 0;
 }
