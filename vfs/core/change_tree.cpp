@@ -57,6 +57,7 @@ Result<NewNode> Vfs::owned_by_caller(const Caller& caller, const Location& direc
 }
 
 Result<void> Vfs::check_create(const Caller& caller, const Parent& parent) {
+  if (!parent.directory.dentry->inode()->filesystem().holds_missing_names()) return err(ENOENT);
   if (parent.directory.mount->flags.is_read_only) return err(EROFS);
   if (parent.directory.dentry->is_deleted()) return err(ENOENT);
   return check_permission(caller.credentials, TRY(parent.directory.dentry->inode()->getattr()), W_OK | X_OK);

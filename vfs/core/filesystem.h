@@ -33,6 +33,9 @@ class Filesystem {
   // What mountinfo prints as source and as super options ("overlay", "rw,size=65536k").
   virtual std::string source() { return type_; }
   virtual std::string options() { return "rw"; }
+  // Whether a directory here can hold a name for what is yet to be made. proc's cannot: its look-up of a
+  // missing name is ENOENT before anybody asks for permission, whatever the call.
+  virtual bool holds_missing_names() const { return true; }
   // The path below this file system's root ("/a/b", "/" for the root) of a real descriptor that it
   // opened, found from the descriptor itself; nothing when the descriptor is not from here.
   virtual std::optional<std::string> path_of_descriptor(int) { return std::nullopt; }

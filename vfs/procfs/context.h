@@ -21,8 +21,7 @@ class Procfs final : public SyntheticFilesystem {
   // Whether the host kernel was built with /proc/PID/`name`.
   bool is_on_host(std::string_view name) const { return host_task_names_.contains(name); }
 
-  // proc's directories do not even hold a name that is missing.
-  int creation_error(mode_t) const override { return ENOENT; }
+  bool holds_missing_names() const override { return false; }
   // The path here of a file of the host's /proc that a native node opened ("/12/comm").
   std::optional<std::string> path_of_descriptor(int host_fd) override;
 

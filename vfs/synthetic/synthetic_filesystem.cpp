@@ -33,7 +33,10 @@ uint64_t SyntheticFilesystem::inode_of(uint64_t parent, std::string_view name) {
   return hash > kRootInode ? hash : hash + 2;
 }
 
-int SyntheticFilesystem::creation_error(mode_t mode) const { return S_ISREG(mode) ? EACCES : EPERM; }
+int SyntheticFilesystem::creation_error(mode_t mode) const {
+  if (!holds_missing_names()) return ENOENT;
+  return S_ISREG(mode) ? EACCES : EPERM;
+}
 
 Result<struct statfs> SyntheticFilesystem::statfs() {
   struct statfs numbers = {};

@@ -27,7 +27,7 @@ class SyntheticFilesystem : public Filesystem {
   void set_root(InodePtr root) { root_ = std::move(root); }
   // What creating a node of type and mode `mode` in one of its directories fails with: what Linux says of a
   // directory without such an operation.
-  virtual int creation_error(mode_t mode) const;
+  int creation_error(mode_t mode) const;
   // When it was made: the times of nodes that have none of their own.
   const timespec& birth() const { return birth_; }
   uint32_t block_size() const { return 4096; }
