@@ -82,7 +82,7 @@ class Generator:
         return self.one(0, 0, 1000, 2000) if self.is_root else self.one(-1, 65534)
 
     def attribute(self):
-        return self.one("user.one", "user.two", "user.", "bad", "trusted.x", "security.x")
+        return self.one("user.one", "user.two", "user.", "bad")
 
     def operation(self):
         r, table = self.random, self.table

@@ -88,15 +88,16 @@ TEST(allocation) {
 
 TEST(file_size_limit) {
   signal(SIGXFSZ, SIG_IGN);
-  struct rlimit limit = {4096, 4096};
+  // Larger than the test's own output, which may go to a file too.
+  struct rlimit limit = {1 << 20, 1 << 20};
   OK(setrlimit(RLIMIT_FSIZE, &limit));
   int fd = MUST(open("f", O_CREAT | O_RDWR, 0644));
   char block[8192] = {0};
-  CHECK_EQ(write(fd, block, sizeof block), 4096);
-  ERR(write(fd, block, 1), EFBIG);
-  ERR(ftruncate(fd, 5000), EFBIG);
-  ERR(truncate("f", 5000), EFBIG);
-  OK(truncate("f", 4096));
+  CHECK_EQ(pwrite(fd, block, sizeof block, (1 << 20) - 4096), 4096);
+  ERR(pwrite(fd, block, 1, 1 << 20), EFBIG);
+  ERR(ftruncate(fd, (1 << 20) + 1), EFBIG);
+  ERR(truncate("f", (1 << 20) + 1), EFBIG);
+  OK(truncate("f", 1 << 20));
 }
 
 TEST(sync_calls) {
