@@ -2,10 +2,10 @@
 needs ls sort
 workload() {
   mkdir -p d/e; echo one > d/one; printf 'b\na\nc\n' > d/two; ln -s one d/link; ln d/one d/hard; mkfifo d/pipe
-  ls d; ls -l d | awk '{print $1, $2, $5, $9, $10, $11}' | grep -v total; ls -i d/one d/hard | awk '{print $1}' | uniq | wc -l
+  ls d; ls -l d | grep -v -e total -e '^d' | awk '{print $1, $2, $5, $9, $10, $11}'; ls -i d/one d/hard | awk '{print $1}' | uniq | wc -l
   cp -a d copy; cp -r --reflink=auto d/e e2; mv copy/two copy/three; cat copy/three | tac
   sort d/two; sort -r d/two | uniq -c; wc d/two; cut -c1 d/two | paste -s; tr a-z A-Z < d/two; head -1 d/two; tail -1 d/two
-  chmod 600 d/one; stat -c '%a %s %h %F' d/one d/link d/pipe d; touch -d '2001-02-03 04:05:06' d/one; stat -c %Y d/one
+  chmod 600 d/one; stat -c '%a %s %h %F' d/one d/link d/pipe; touch -d '2001-02-03 04:05:06' d/one; stat -c %Y d/one
   dd if=/dev/zero of=zeros bs=1k count=10 2>/dev/null; du -b zeros; truncate -s 5 zeros; cksum zeros; sha256sum zeros
   split -b 2 zeros part.; ls part.*; rm part.*; install -m 755 d/two installed; test -x installed && echo executable
   realpath d/link | sed 's|.*files||'; readlink -f d/e/../link | sed 's|.*files||'; basename /a/b; dirname /a/b
