@@ -160,7 +160,14 @@ std::string SentryKernelView::describe_descriptor(int host_fd) {
   if (place && place->mount->filesystem->root() != nullptr) return vfs.display_path(vfs.root(), *place);
   struct stat status;
   if (::fstat(host_fd, &status) != 0) return {};
-  if (S_ISCHR(status.st_mode) && text.starts_with("/dev/")) return text;   // a terminal from outside
+  if (S_ISCHR(status.st_mode) && text.starts_with("/dev/")) {
+    // The terminal from outside has another name in here.
+    vfs::Caller caller = sentry_caller(vfs);
+    auto console = vfs.stat(caller, caller.root, "/dev/console", {.follow = vfs::FollowLast::kNo});
+    bool is_console = console && console->stx_ino == status.st_ino &&
+                      makedev(console->stx_dev_major, console->stx_dev_minor) == status.st_dev;
+    return is_console ? "/dev/console" : text;
+  }
   return "/" + last_component(text);   // a memfd, a deleted file, a file passed in
 }
 
