@@ -1,5 +1,6 @@
 // chdir(2), chroot(2), getcwd(2), umask(2), getdents(2): a task's place and what is in a directory.
 #include <dirent.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/limits.h>
 
@@ -93,6 +94,7 @@ SyscallResult sys_chroot(Call& call, PathPtr path) {
 
 SyscallResult sys_getcwd(Call& call, OutBytes buffer, Size size) {
   std::string path = TRY(call.vfs().path_of(call.caller(), call.caller().cwd));
+  if (path.size() + 1 > PATH_MAX) return err(ENAMETOOLONG);
   if (path.size() + 1 > PATH_MAX) return err(ENAMETOOLONG);
   if (path.size() + 1 > size) return err(ERANGE);
   TRY(call.memory().write_bytes(buffer.address, std::as_bytes(std::span(path.c_str(), path.size() + 1))));

@@ -126,7 +126,14 @@ Result<void> Vfs::link(const Caller& caller, const Location& old_base, std::stri
   if (!TRY(child_of(parent.directory.dentry, parent.name))->is_negative()) return err(EEXIST);
   if (parent.has_trailing_slash) return err(ENOENT);
   const InodePtr& source = old.dentry->inode();
-  bool is_unnamed = old.mount == anonymous_mount_ && old_object >= 0;
+  // An unnamed or deleted object, by its descriptor or by the link to that in /proc: the host says whether it may
+  // get a name.
+  bool is_unnamed = old.mount == anonymous_mount_;
+  UniqueFd object;
+  if (is_unnamed && old_object < 0) {
+    object = TRY(source->host_object());
+    old_object = object.get();
+  }
   if (old.mount != parent.directory.mount && !is_unnamed) return err(EXDEV);
   TRY(check_create(caller, parent));
   if (source->is_directory()) return err(EPERM);

@@ -76,7 +76,7 @@ class Vfs {
 
   // ---- walking ----
   Result<Location> walk(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
-  // The path from the caller's root, as getcwd prints it. Errors: ENOENT (deleted).
+  // The path from the caller's root, as getcwd prints it ("(unreachable)/..." outside it). Errors: ENOENT (deleted).
   Result<std::string> path_of(const Caller&, const Location& location);
   // The same, for readlink of /proc links: " (deleted)" appended, "(unreachable)" never shown, never fails.
   std::string display_path(const Location& root, const Location& location);

@@ -247,12 +247,29 @@ bool is_gone(const Location& location) {
   return false;
 }
 
+// Whether `location` is `root` or below it.
+bool is_reachable(const Location& root, Location location) {
+  while (!(location == root)) {
+    if (location.dentry == location.mount->root) {
+      if (!location.mount->parent) return false;
+      location = {location.mount->parent, location.mount->mountpoint};
+    } else if (location.dentry->parent()) {
+      location.dentry = location.dentry->parent();
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<std::string> Vfs::path_of(const Caller& caller, const Location& location) {
   std::shared_lock lock(tree_lock_);
   if (is_gone(location)) return err(ENOENT);
-  return path_string(caller.root, location);
+  std::string path = path_string(caller.root, location);
+  if (!is_reachable(caller.root, location)) path.insert(0, "(unreachable)");
+  return path;
 }
 
 std::string Vfs::display_path(const Location& root, const Location& location) {

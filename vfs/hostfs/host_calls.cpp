@@ -20,10 +20,24 @@ constexpr long kFchmodat2 = 452;   // Linux 6.6; not in Debian 12's headers
 constexpr int kWorkloadFlags = O_ACCMODE | O_APPEND | O_TRUNC | O_DIRECT | O_NONBLOCK | O_SYNC | O_DSYNC | O_NOATIME |
                                O_PATH | O_LARGEFILE;
 
+// Like openat with O_NOFOLLOW, which fcntl(F_GETFL) would show to the workload.
+int open_name(HostName name, int flags, mode_t mode) {
+  bool is_path = flags & O_PATH;
+  bool makes = (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+  open_how how{};
+  how.flags = static_cast<uint64_t>(static_cast<unsigned>(flags | O_CLOEXEC | (is_path ? 0 : O_NOCTTY)));
+  how.mode = makes ? mode : 0;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  int fd = static_cast<int>(syscall(SYS_openat2, name.directory, name.name, &how, sizeof how));
+  // A link itself can only be opened so.
+  if (fd < 0 && errno == ELOOP && is_path) fd = openat(name.directory, name.name, flags | O_NOFOLLOW | O_CLOEXEC);
+  return fd;
+}
+
 Result<UniqueFd> open_once(HostName name, int flags, mode_t mode) {
   int fd;
   if (*name.name != '\0') {
-    fd = openat(name.directory, name.name, flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode);
+    fd = open_name(name, flags, mode);
   } else if (flags & O_PATH) {
     fd = fcntl(name.directory, F_DUPFD_CLOEXEC, 0);
   } else {
