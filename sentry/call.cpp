@@ -5,10 +5,11 @@
 
 namespace sandbox {
 
-Reply Reply::descriptor(UniqueFd fd, CloseOnExec close_on_exec) {
+Reply Reply::descriptor(UniqueFd fd, CloseOnExec close_on_exec, CloseOwn close_own) {
   Reply reply(Kind::kDescriptor);
   reply.fd_ = std::move(fd);
   reply.close_on_exec_ = close_on_exec;
+  reply.close_own_ = close_own;
   return reply;
 }
 
@@ -94,6 +95,11 @@ void Call::answer(platform::InterceptedCall& intercepted, SyscallResult result) 
       intercepted.reply(reply.value_);
       return;
     case Reply::Kind::kDescriptor:
+      if (reply.close_own_ == Reply::CloseOwn::kBeforeReturn) {
+        Result<int> number = intercepted.install(std::move(reply.fd_), reply.close_on_exec_);
+        intercepted.reply(number ? *number : number.error().as_return());
+        return;
+      }
       intercepted.reply_with_fd(std::move(reply.fd_), reply.close_on_exec_);
       return;
     case Reply::Kind::kNative:

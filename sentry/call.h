@@ -28,7 +28,10 @@ class Reply {
   // Not explicit: `return 0;` is how most handlers end.
   Reply(int64_t value) : kind_(Kind::kValue), value_(value) {}
   // The workload gets a duplicate of `fd` and its number as the result (EMFILE when its table is full).
-  static Reply descriptor(UniqueFd fd, CloseOnExec close_on_exec);
+  // kBeforeReturn: the sentry's own copy is closed before the caller goes on, for objects that tell when
+  // their last descriptor closes (a FIFO's end, a terminal, a file open for writing); it costs a wake-up.
+  enum class CloseOwn : uint8_t { kSoon, kBeforeReturn };
+  static Reply descriptor(UniqueFd fd, CloseOnExec close_on_exec, CloseOwn close_own = CloseOwn::kSoon);
   // The kernel runs the call, reading registers and memory again: say why that is harmless.
   static Reply run_natively() { return Reply(Kind::kNative); }
   // The handler took the call with Call::park and answers it from another thread.
@@ -41,6 +44,7 @@ class Reply {
 
   Kind kind_;
   CloseOnExec close_on_exec_ = CloseOnExec::kNo;
+  CloseOwn close_own_ = CloseOwn::kSoon;
   int64_t value_ = 0;
   UniqueFd fd_;
 };

@@ -22,6 +22,13 @@ void catch_interrupt_signal() {
   ::sigaction(ParkedCalls::interrupt_signal(), &action, nullptr);
 }
 
+void change_interrupt_signal(int how) {
+  sigset_t interrupt;
+  sigemptyset(&interrupt);
+  sigaddset(&interrupt, ParkedCalls::interrupt_signal());
+  ::pthread_sigmask(how, &interrupt, nullptr);
+}
+
 uint64_t bit_of(int signal) { return uint64_t{1} << (signal - 1); }
 
 // Whether a pending signal would do something to the task (sig_ignored, kernel/signal.c).
@@ -86,10 +93,7 @@ void ParkedCalls::end_calls_of(pid_t host_tid) {
 }
 
 void ParkedCalls::serve(Parked& parked) {
-  sigset_t interrupt;
-  sigemptyset(&interrupt);
-  sigaddset(&interrupt, interrupt_signal());
-  ::pthread_sigmask(SIG_UNBLOCK, &interrupt, nullptr);   // the engine's threads, which made this one, block all
+  change_interrupt_signal(SIG_UNBLOCK);   // the engine's threads, which made this one, block all
   SyscallResult result = err(EINTR);
   do {
     result = parked.work();
@@ -98,6 +102,8 @@ void ParkedCalls::serve(Parked& parked) {
     parked.task->set_interrupted_on_purpose(Task::Interrupted::kYes);
     result = kRestartSys;
   }
+  // An answer must not be interrupted: a descriptor half installed would be answered with 0.
+  change_interrupt_signal(SIG_BLOCK);
   parked.work = nullptr;   // closes what it waited on
   Call::answer(*parked.call, std::move(result));
   --waiting_;

@@ -1,6 +1,8 @@
 // open(2), openat2(2), creat(2).
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 
 #include <cstring>
@@ -40,8 +42,29 @@ SyscallResult open_waiting(Call& call, UniqueFd path_only, int blocking_flags, C
   return call.sentry().parked_calls().run(call, [object, blocking_flags, close_on_exec]() -> SyscallResult {
     std::string link = "/proc/self/fd/" + std::to_string(object->get());
     UniqueFd opened(TRY(host_result(::open(link.c_str(), blocking_flags | O_CLOEXEC | O_NOCTTY))));
-    return Reply::descriptor(std::move(opened), close_on_exec);
+    return Reply::descriptor(std::move(opened), close_on_exec, Reply::CloseOwn::kBeforeReturn);
   });
+}
+
+// Whoever closes the last descriptor for writing, or of a FIFO (which nobody opens non-blocking by chance), may
+// at once exec the file or see the other end's EOF.
+Reply::CloseOwn close_own_of(int flags) {
+  bool is_path_or_directory = flags & (O_PATH | O_DIRECTORY);
+  bool tells = (flags & O_ACCMODE) != O_RDONLY || (flags & O_NONBLOCK);
+  return tells && !is_path_or_directory ? Reply::CloseOwn::kBeforeReturn : Reply::CloseOwn::kSoon;
+}
+
+// What has a side effect must not happen when the caller has no free descriptor: Linux takes the number first.
+// Errors: EMFILE.
+Result<void> check_free_descriptor(Call& call) {
+  rlimit limit;
+  TRY(host_status(::prlimit(call.event().host_tid, RLIMIT_NOFILE, nullptr, &limit)));
+  std::string path = std::to_string(call.event().host_tid) + "/fd";
+  struct stat table;
+  // The size is the number of open descriptors since Linux 6.2, 0 before.
+  if (::fstatat(call.sentry().host_proc(), path.c_str(), &table, 0) < 0) return err(ESRCH);
+  if (static_cast<rlim_t>(table.st_size) >= limit.rlim_cur) return err(EMFILE);
+  return {};
 }
 
 SyscallResult open_at(Call& call, DirFd directory, const std::string& path, const vfs::OpenRequest& request) {
@@ -50,11 +73,12 @@ SyscallResult open_at(Call& call, DirFd directory, const std::string& path, cons
   // With these an absolute path starts at the descriptor, too.
   bool is_scoped = request.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH);
   vfs::Location base = TRY(call.base(directory, is_scoped ? std::string_view() : path));
+  if (creates(request.flags) || (request.flags & O_TRUNC)) TRY(check_free_descriptor(call));
   vfs::OpenedFile opened = TRY(call.vfs().open(call.caller(), base, path, request));
   CloseOnExec close_on_exec = close_on_exec_of(request.flags);
   if (opened.blocking_flags)
     return open_waiting(call, std::move(opened.fd), *opened.blocking_flags, close_on_exec);
-  return Reply::descriptor(std::move(opened.fd), close_on_exec);
+  return Reply::descriptor(std::move(opened.fd), close_on_exec, close_own_of(request.flags));
 }
 
 // open and openat ignore bits they do not know.
