@@ -31,7 +31,7 @@ void NotifyEngine::on_seccomp_stop(pid_t tid, const Registers& registers) {
   Registers changed = registers;
   changed.orig_rax = static_cast<uint64_t>(-1);
   changed.rax = static_cast<uint64_t>(-ENOSYS);
-  if (set_registers(tid, changed)) (void)resume(tid);
+  if (set_registers(tid, changed)) tracer_.let_run(tid);
 }
 
 // A signal that came before the notification was received made the call return -ERESTARTSYS, which a handler

@@ -150,13 +150,14 @@ Result<int> NotifyCall::add_descriptor(int fd, CloseOnExec close_on_exec, AfterI
   request.flags = after == AfterInstall::kAnswered ? SECCOMP_ADDFD_FLAG_SEND : 0;
   request.srcfd = static_cast<uint32_t>(fd);
   request.newfd_flags = close_on_exec == CloseOnExec::kYes ? O_CLOEXEC : 0;
-  int number;
-  if (placement_ != nullptr) placement_->begin(event_.host_tid);
-  do {
-    number = ioctl(listener_->get(), SECCOMP_IOCTL_NOTIF_ADDFD, &request);
-  } while (number < 0 && errno == EINTR);
-  auto result = host_result(number);
-  if (placement_ != nullptr) placement_->end();
+  auto add = [&] {
+    int number;
+    do {
+      number = ioctl(listener_->get(), SECCOMP_IOCTL_NOTIF_ADDFD, &request);
+    } while (number < 0 && errno == EINTR);
+    return host_result(number);
+  };
+  auto result = placement_ != nullptr ? placement_->run(event_.host_tid, add) : add();
   if (result || result.error() == Errno(EMFILE)) return result;
   return err(ESRCH);
 }

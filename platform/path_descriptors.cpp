@@ -49,7 +49,7 @@ Result<int> PathDescriptors::receive(pid_t tid, const Registers& registers, cons
 
 void PathDescriptors::on_trap_stop(pid_t tid) {
   auto found = pending_.find(tid);
-  if (found == pending_.end()) return (void)resume(tid);
+  if (found == pending_.end()) return tracer_.let_run(tid);
   Delivery delivery = found->second;
   pending_.erase(found);
   auto registers = get_registers(tid);
@@ -64,7 +64,7 @@ void PathDescriptors::on_trap_stop(pid_t tid) {
   Registers result = *registers;
   result.orig_rax = static_cast<uint64_t>(-1);
   result.rax = static_cast<uint64_t>(number ? *number : number.error().as_return());
-  if (set_registers(tid, result)) (void)resume(tid);
+  if (set_registers(tid, result)) tracer_.let_run(tid);
 }
 
 }  // namespace sandbox::platform

@@ -1,4 +1,4 @@
-// Placement: on which CPU a worker and a thread are while a descriptor is installed into the thread.
+// Placement: on which CPU the sentry's threads and the thread they wake are, chosen by measuring.
 #pragma once
 
 #include <sched.h>
@@ -9,39 +9,118 @@
 
 namespace sandbox::platform {
 
-// NOTIF_ADDFD wakes its target and then waits for it, both without the hint that the other side is about to
-// sleep: on an idle machine each wakes on another CPU, which costs more than all the rest. Holding both on one
-// CPU meanwhile avoids that, and costs where CPUs are busy anyway. Which is better is measured as it goes: the
-// usual way is the one that was faster lately, the other is tried now and then.
-//
-// One for each worker thread, used by it only.
+// Linux wakes a thread on an idle CPU when there is one. When the waker then goes to sleep to wait for that very
+// thread, this costs more than all the rest: two wake-ups of a sleeping CPU for each call. Where both sides are
+// known to take turns they are better together on one CPU; where CPUs are busy anyway, they are not.
+enum class Way : uint8_t { kAnywhere, kTogether };
+
+// Which way has been faster lately. The other one is tried now and then.
+class MeasuredWay {
+ public:
+  Way choose();
+  void record(Way way, uint64_t duration_ns);
+
+ private:
+  static constexpr uint32_t kRound = 256, kTrial = 8;   // choices in a round, and of them with the other way
+  static constexpr int64_t kSmoothing = 8;              // a sample's share of the average is 1/8
+  // What takes longer was spent computing: all that can be said is that it was long.
+  static constexpr int64_t kLongest_ns = 300'000;
+
+  std::array<int64_t, 2> average_ns_{};   // by Way; 0: never tried
+  uint32_t choices_ = 0;
+};
+
+// Holds the thread that calls it to the CPU it is on, until it is let go.
+class Pin {
+ public:
+  void hold();
+  void release();
+  bool is_held() const { return is_held_; }
+
+ private:
+  bool is_held_ = false;
+  cpu_set_t mask_{};   // to be restored
+};
+
+// Another thread that may for a moment run only on this thread's CPU. Undone when destroyed.
+class HeldHere {
+ public:
+  explicit HeldHere(pid_t tid);
+  ~HeldHere();
+  HeldHere(const HeldHere&) = delete;
+  HeldHere& operator=(const HeldHere&) = delete;
+
+ private:
+  pid_t tid_ = 0;   // 0: nothing to undo
+  cpu_set_t mask_{};
+};
+
+// For the installation of descriptors: NOTIF_ADDFD wakes its target and then waits for it. One for each worker.
 class InstallPlacement {
  public:
-  // Around one installation into `target`.
-  void begin(pid_t target);
-  void end();
+  // Runs `install` for the thread `target` and returns what it returns.
+  template <typename Install>
+  auto run(pid_t target, Install install);
   // For every call the worker answers: a worker that installs nothing any more goes where its callers are.
   void note_call();
 
  private:
-  enum class Way : uint8_t { kAnywhere, kTogether };
-  static constexpr uint32_t kTrialInterval = 64;
   static constexpr uint32_t kCallsWithoutInstall = 64;
-  static constexpr int64_t kSmoothing = 8;   // a sample's share of the average is 1/8
 
-  Way choose();
-  void record(uint64_t duration_ns);
-  void hold(pid_t target);
-  void stay_here();
-  void roam();
-
-  std::array<int64_t, 2> average_ns_{};   // by Way; 0: never tried
-  uint32_t installs_ = 0, calls_since_install_ = 0;
-  Way way_ = Way::kAnywhere;
-  uint64_t begin_ns_ = 0;
-  pid_t held_ = 0;                        // thread whose affinity was changed; 0: none
-  cpu_set_t held_mask_{}, own_mask_{};
-  bool is_pinned_ = false;                // this worker, to the CPU it is on
+  MeasuredWay ways_;
+  Pin worker_;
+  uint32_t calls_since_install_ = 0;
 };
+
+// For ptrace stops: the tracer lets a thread run and then waits for its next stop. Used by the tracer only.
+class StopPlacement {
+ public:
+  void note_stop(pid_t tid);
+  // Runs `resume`, which lets the stopped thread `tid` run. It has no longer than that to be where it is woken.
+  template <typename Resume>
+  auto run(pid_t tid, Resume resume);
+
+ private:
+  void prepare();
+
+  MeasuredWay ways_;
+  Pin tracer_;
+  Way way_ = Way::kAnywhere;
+  pid_t last_tid_ = 0;       // let run last, at last_ns_
+  uint64_t last_ns_ = 0;
+};
+
+uint64_t monotonic_ns();
+
+template <typename Install>
+auto InstallPlacement::run(pid_t target, Install install) {
+  calls_since_install_ = 0;
+  const Way way = ways_.choose();
+  const uint64_t begin_ns = monotonic_ns();
+  auto result = [&] {
+    if (way == Way::kAnywhere) {
+      worker_.release();
+      return install();
+    }
+    worker_.hold();
+    HeldHere held(target);
+    return install();
+  }();
+  ways_.record(way, monotonic_ns() - begin_ns);
+  return result;
+}
+
+template <typename Resume>
+auto StopPlacement::run(pid_t tid, Resume resume) {
+  prepare();
+  last_tid_ = tid;
+  auto result = [&] {
+    if (way_ == Way::kAnywhere) return resume();
+    HeldHere held(tid);
+    return resume();
+  }();
+  last_ns_ = monotonic_ns();
+  return result;
+}
 
 }  // namespace sandbox::platform

@@ -110,7 +110,7 @@ void PtraceEngine::finish(pid_t tid, Registers registers, int64_t value) {
     value = -EINTR;
   }
   registers.rax = static_cast<uint64_t>(value);
-  if (set_registers(tid, registers)) (void)resume(tid);
+  if (set_registers(tid, registers)) tracer_.let_run(tid);
 }
 
 void PtraceEngine::finish_natively(pid_t tid) {
@@ -118,7 +118,7 @@ void PtraceEngine::finish_natively(pid_t tid) {
     std::lock_guard lock(mutex_);
     waiting_.erase(tid);
   }
-  (void)resume(tid);
+  tracer_.let_run(tid);
 }
 
 // Takes back what a thread that was killed did not receive, so that the next one does not get it.

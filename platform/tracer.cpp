@@ -85,6 +85,7 @@ Platform::Outcome Tracer::serve() {
 void Tracer::handle(pid_t tid, WaitStatus status) {
   using Kind = WaitStatus::Kind;
   const Kind kind = status.kind();
+  placement_.note_stop(tid);
   if (kind == Kind::kGone) return handle_gone(tid, status);
   auto found = tracees_.find(tid);
   if (found == tracees_.end() || found->second.awaits_first_stop) return handle_first_stop(tid, status);
@@ -98,6 +99,15 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
     case Kind::kTrap: return engine_->on_trap_stop(tid);
     default: lose_control(tid, status);
   }
+}
+
+// ESRCH means that it was killed meanwhile; its end is the next thing waitpid tells.
+void Tracer::let_run(pid_t tid, int signal) {
+  (void)placement_.run(tid, [&] { return resume(tid, signal); });
+}
+
+Result<void> Tracer::let_finish(pid_t tid) {
+  return placement_.run(tid, [&] { return resume_to_syscall_exit(tid); });
 }
 
 // A stop nobody can explain: going on might run the workload unguarded.
@@ -141,14 +151,14 @@ void Tracer::handle_birth(pid_t tid) {
       resume_first_stop(child, status);
     }
   }
-  (void)resume(tid);
+  let_run(tid);
 }
 
 void Tracer::resume_first_stop(pid_t tid, WaitStatus status) {
   if (status.kind() == WaitStatus::Kind::kGroupStop) {
     (void)leave_stopped(tid);
   } else {
-    (void)resume(tid);
+    let_run(tid);
   }
 }
 
@@ -229,7 +239,7 @@ void Tracer::handle_seccomp(pid_t tid) {
 void Tracer::fail_call(pid_t tid, Registers registers, Errno error) {
   registers.orig_rax = static_cast<uint64_t>(-1);
   registers.rax = static_cast<uint64_t>(error.as_return());
-  if (set_registers(tid, registers)) (void)resume(tid);
+  if (set_registers(tid, registers)) let_run(tid);
 }
 
 // Two threads of a process in execve at once: which of them came through could not be told afterwards.
@@ -279,7 +289,7 @@ void Tracer::handle_exec(pid_t tid, const Registers& registers) {
   }
   if (!set_registers(tid, changed)) return;
   tracee.exec = ExecAttempt{registers};
-  (void)resume_to_syscall_exit(tid);
+  (void)let_finish(tid);
 }
 
 void Tracer::handle_syscall_stop(pid_t tid) {
@@ -288,7 +298,7 @@ void Tracer::handle_syscall_stop(pid_t tid) {
   Tracee& tracee = tracees_.at(tid);
   if (static_cast<int64_t>(registers->rax) == 0) {
     finish_exec(tracee.tgid);
-    (void)resume(tid);
+    let_run(tid);
     return;
   }
   if (!tracee.exec) lose_control(tid, WaitStatus((SIGTRAP | 0x80) << 8 | 0x7f));
@@ -296,7 +306,7 @@ void Tracer::handle_syscall_stop(pid_t tid) {
   Registers restored = tracee.exec->original;
   restored.rax = registers->rax;
   tracee.exec.reset();
-  if (set_registers(tid, restored)) (void)resume(tid);
+  if (set_registers(tid, restored)) let_run(tid);
   retry_delayed_exec(tracee.tgid);
 }
 
@@ -334,19 +344,20 @@ void Tracer::handle_signal(pid_t tid, int signal) {
   if (engine_->on_signal_stop(tid, *registers) == TracerEngine::Change::kRegisters) {
     if (!set_registers(tid, *registers)) return;
   }
-  (void)resume(tid, signal);
+  let_run(tid, signal);
 }
 
 // ---- requests of other threads, and waiting for one tracee ----
 
 Result<Registers> Tracer::finish_syscall(pid_t tid, uint64_t expected_number) {
-  TRY(resume_to_syscall_exit(tid));
+  TRY(let_finish(tid));
   int raw = 0;
   pid_t waited;
   do {
     waited = waitpid(tid, &raw, __WALL);
   } while (waited < 0 && errno == EINTR);
   if (waited < 0) return err(ESRCH);
+  placement_.note_stop(tid);
   WaitStatus status(raw);
   if (status.kind() == WaitStatus::Kind::kSyscallStop) {
     auto registers = TRY(get_registers(tid));
@@ -365,13 +376,14 @@ Result<int64_t> Tracer::repeat_syscall(pid_t tid, const Registers& original, Reg
   TRY(set_registers(tid, again));
   // One stop at its entry, one at its exit.
   for (int stops = 0; stops < 2; ++stops) {
-    TRY(resume_to_syscall_exit(tid));
+    TRY(let_finish(tid));
     int raw = 0;
     pid_t waited;
     do {
       waited = waitpid(tid, &raw, __WALL);
     } while (waited < 0 && errno == EINTR);
     if (waited < 0) return err(ESRCH);
+    placement_.note_stop(tid);
     WaitStatus status(raw);
     if (status.kind() == WaitStatus::Kind::kSyscallStop) continue;
     Registers failed = original;

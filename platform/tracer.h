@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "platform/launch.h"
+#include "platform/placement.h"
 #include "platform/platform.h"
 #include "platform/ptrace_requests.h"
 #include "platform/wait_status.h"
@@ -60,6 +61,9 @@ class Tracer {
   // an exec. From any thread.
   bool take_completed_exec(pid_t tgid);
 
+  // Lets a stopped thread run, delivering `signal` (0: none).
+  void let_run(pid_t tid, int signal = 0);
+
   // Resumes a thread in a seccomp stop to the end of its system call; its registers there.
   // Errors: ESRCH: it was killed, or its place taken by another thread's exec.
   Result<Registers> finish_syscall(pid_t tid, uint64_t expected_number);
@@ -80,6 +84,8 @@ class Tracer {
     bool awaits_other_exec = false;   // stopped at its execve until another thread's is decided
   };
 
+  // Lets it run to the end of the system call it is in. Errors: ESRCH.
+  Result<void> let_finish(pid_t tid);
   void handle(pid_t tid, WaitStatus status);
   void handle_gone(pid_t tid, WaitStatus status);
   void handle_seccomp(pid_t tid);
@@ -113,6 +119,7 @@ class Tracer {
   std::unordered_map<pid_t, Newborn> newborns_;
   std::unordered_map<pid_t, WaitStatus> stillborns_;   // died before their parent's event came
   std::deque<std::pair<pid_t, WaitStatus>> deferred_;  // seen while waiting for one thread
+  StopPlacement placement_;
   bool has_listener_ = false;
   bool init_is_gone_ = false;
   bool first_has_executed_ = false;
