@@ -1,0 +1,66 @@
+"""Runs one test function of a script by its name, against the `sandbox` binary named before it."""
+import inspect
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+
+SANDBOX = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else "sandbox"
+
+
+class Skip(Exception):
+    pass
+
+
+def need_root():
+    if os.geteuid() != 0:
+        raise Skip("needs root to make devices and trusted attributes")
+
+
+def sandbox(*arguments, **options):
+    """Runs the command; .returncode, .stdout and .stderr as text."""
+    options.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.run([SANDBOX, *arguments], capture_output=True, text=True, errors="surrogateescape", timeout=50, **options)
+
+
+def check(condition, explanation=""):
+    if not condition:
+        raise AssertionError(explanation)
+
+
+def equal(found, expected):
+    check(found == expected, f"found    {found!r}\nexpected {expected!r}")
+
+
+def refused(result, *words, code=125):
+    """The error has its two lines, names `words`, and nothing is on standard output."""
+    equal(result.returncode, code)
+    lines = result.stderr.splitlines()
+    check(lines and lines[0].startswith("sandbox: cannot "), result.stderr)
+    check(any(line.startswith("try: ") for line in lines), result.stderr)
+    for word in words:
+        check(word in result.stderr, f"{word!r} is not in:\n{result.stderr}")
+
+
+def main(namespace):
+    """Script [BINARY [CASE...]]: without a case all of them."""
+    cases = {name[5:]: function for name, function in namespace.items() if name.startswith("test_")}
+    failed = skipped = 0
+    for name in sys.argv[2:] or cases:
+        folder = tempfile.mkdtemp(prefix="sandbox-tools.")
+        os.chmod(folder, 0o755)
+        try:
+            wants_folder = bool(inspect.signature(cases[name]).parameters)
+            cases[name](folder) if wants_folder else cases[name]()
+        except Skip as reason:
+            print(f"SKIP: {name}: {reason}")
+            skipped += 1
+        except Exception:
+            traceback.print_exc()
+            print(f"repeat: python3 {sys.argv[0]} {SANDBOX} {name}")
+            failed += 1
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(1 if failed else 77 if skipped else 0)

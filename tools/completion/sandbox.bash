@@ -1,0 +1,82 @@
+# Completion of sandbox(1) for bash.
+
+_sandbox_program_index() {
+  # Index of the first word of the program after `run`, or the number of words when it is not there yet.
+  local index=2
+  while ((index < COMP_CWORD)); do
+    case ${COMP_WORDS[index]} in
+      --) echo $((index + 1)) && return ;;
+      --rootfs | --bind | --ro-bind | --tmpfs | --overlay | --keep | --show | --workdir | -w | --user | -u | \
+        --env | -e | --env-file | --hostname | --net | --timeout | --pass-fd | --platform | --log-level | --log-format)
+        # bash splits --option=value into three words.
+        [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
+        ((index++))
+        ;;
+      -*) ;;
+      *) echo "$index" && return ;;
+    esac
+    ((index++))
+  done
+  echo ${#COMP_WORDS[@]}
+}
+
+_sandbox() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
+  COMPREPLY=()
+  if ((COMP_CWORD == 1)); then
+    mapfile -t COMPREPLY < <(compgen -W 'run diff apply info syscalls --help --version' -- "$current")
+    return
+  fi
+  if [[ $current == = ]]; then current=; elif [[ $previous == = ]]; then previous=${COMP_WORDS[COMP_CWORD - 2]}; fi
+
+  if [[ $verb == run ]]; then
+    local program
+    program=$(_sandbox_program_index)
+    if ((COMP_CWORD >= program)) && declare -F _command_offset > /dev/null; then
+      _command_offset "$program"
+      return
+    fi
+  fi
+  case $previous in
+    --rootfs | --keep | --workdir | -w) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+    --overlay) mapfile -t COMPREPLY < <(compgen -W 'memory none' -- "$current"; compgen -d -- "$current") ;;
+    --bind | --ro-bind | --env-file | --show) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --user | -u) mapfile -t COMPREPLY < <(compgen -u -- "$current") ;;
+    --env | -e) mapfile -t COMPREPLY < <(compgen -e -- "$current") ;;
+    --net) mapfile -t COMPREPLY < <(compgen -W 'none host' -- "$current") ;;
+    --platform) mapfile -t COMPREPLY < <(compgen -W 'auto ptrace notify' -- "$current") ;;
+    --log-level) mapfile -t COMPREPLY < <(compgen -W 'trace debug info warn error off' -- "$current") ;;
+    --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
+    --format)
+      if [[ $verb == syscalls ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'table md json' -- "$current")
+      else
+        mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current")
+      fi
+      ;;
+    --hostname | --timeout | --pass-fd | --tmpfs) ;;
+    *)
+      local words=--help
+      case $verb in
+        run)
+          words+=' --rootfs --bind --ro-bind --tmpfs --overlay --keep --read-only --show --workdir --user --env'
+          words+=' --env-file --clear-env --hostname --net --timeout --init --no-init --pass-fd --platform'
+          words+=' --log-level --log-format --'
+          ;;
+        diff) words+=' --rootfs --format' ;;
+        apply) words+=' --rootfs --yes --dry-run' ;;
+        info | syscalls) words+=' --format' ;;
+      esac
+      if [[ $current == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+      elif [[ $verb == run ]]; then
+        mapfile -t COMPREPLY < <(compgen -c -- "$current")
+      else
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+      fi
+      ;;
+  esac
+  compopt -o filenames 2> /dev/null
+}
+
+complete -o default -F _sandbox sandbox
