@@ -53,6 +53,8 @@ TEST_CASE("devices are the host's own, with their numbers") {
   CHECK(::write(full.get(), "x", 1) < 0);
   CHECK(errno == ENOSPC);
   UniqueFd zero = must(must(find(devfs->root(), "zero"))->open(me(kRoot), O_RDONLY));
+  CHECK((::fcntl(zero.get(), F_GETFL) & (O_ACCMODE | O_NONBLOCK)) == O_RDONLY);
+  CHECK((::fcntl(full.get(), F_GETFL) & (O_ACCMODE | O_NONBLOCK)) == O_WRONLY);
   char byte = 'x';
   CHECK(::read(zero.get(), &byte, 1) == 1);
   CHECK(byte == 0);

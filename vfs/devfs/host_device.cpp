@@ -10,11 +10,14 @@ namespace sandbox::vfs {
 Result<UniqueFd> reopen(int host_proc, int path_fd, int flags) {
   // The link of our own descriptor: it names the object itself, whatever its path means by now.
   std::string path = fmt::format("self/fd/{}", path_fd);
-  for (;;) {
-    int fd = ::openat(host_proc, path.c_str(), (flags & ~O_NOFOLLOW) | O_CLOEXEC);
-    if (fd >= 0) return UniqueFd(fd);
-    if (errno != EINTR) return last_error();
+  UniqueFd opened;
+  while (!opened) {
+    opened.reset(::openat(host_proc, path.c_str(), (flags & ~O_NOFOLLOW) | O_CLOEXEC | O_NONBLOCK));
+    if (!opened && errno != EINTR) return last_error();
   }
+  // The description is new, so nobody else sees the flag change.
+  if (!(flags & (O_NONBLOCK | O_PATH))) TRY(host_status(::fcntl(opened.get(), F_SETFL, flags & ~O_NONBLOCK)));
+  return opened;
 }
 
 int device_open_flags(int flags) {

@@ -6,8 +6,8 @@
 
 namespace sandbox::vfs {
 
-// Opens anew the object behind `path_fd` (an O_PATH descriptor), through `host_proc`.
-// Errors: those of open(2).
+// Opens anew the object behind `path_fd` (an O_PATH descriptor), through `host_proc`, without ever waiting for
+// it: a serial line would hold the engine's thread until its carrier comes. Errors: those of open(2).
 Result<UniqueFd> reopen(int host_proc, int path_fd, int flags);
 // What of open's flags a device is opened with; never as a controlling terminal unless asked to.
 int device_open_flags(int flags);

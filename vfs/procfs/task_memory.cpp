@@ -47,10 +47,11 @@ std::optional<Mapping> parse_mapping(std::string_view line) {
   return mapping;
 }
 
-// Names that the kernel makes up: "[heap]", "[anon:x]", "anon_inode:[perf_event]", "socket:[5]".
+// Names that the kernel makes up: "[heap]", "[anon:x]", "anon_inode:[perf_event]", "socket:[5]", and what
+// it calls shared anonymous memory.
 bool is_kernel_name(const Mapping& mapping) {
   return mapping.path.empty() || mapping.path.front() == '[' || mapping.path.starts_with("anon_inode:") ||
-         mapping.path.starts_with("socket:[");
+         mapping.path.starts_with("socket:[") || mapping.path == "/dev/zero (deleted)";
 }
 
 constexpr std::string_view kPathEscapes = "\n";
