@@ -119,8 +119,8 @@ void NotifyListener::serve() {
       continue;
     }
     NotifyCall call(listener_, *path_descriptors_, notification.id, event_of(notification), &placement);
+    placement.note_call(call.event().host_tid);
     handler_(call);
-    placement.note_call();
     SANDBOX_CHECK(call.is_settled(), "a system call was left without an answer");
   }
 }

@@ -14,19 +14,25 @@ namespace sandbox::platform {
 // known to take turns they are better together on one CPU; where CPUs are busy anyway, they are not.
 enum class Way : uint8_t { kAnywhere, kTogether };
 
-// Which way has been faster lately. The other one is tried now and then.
+// Which way has been faster lately, by the median of its last samples. The other one is tried now and then.
 class MeasuredWay {
  public:
   Way choose();
   void record(Way way, uint64_t duration_ns);
 
  private:
-  static constexpr uint32_t kRound = 256, kTrial = 8;   // choices in a round, and of them with the other way
-  static constexpr int64_t kSmoothing = 8;              // a sample's share of the average is 1/8
-  // What takes longer was spent computing: all that can be said is that it was long.
-  static constexpr int64_t kLongest_ns = 300'000;
+  static constexpr uint32_t kRound = 256, kTrial = 12;   // choices in a round, and of them with the other way
+  static constexpr uint32_t kSamples = 9;
+  static constexpr uint32_t kReview = 32;                // choices between two looks at the medians
 
-  std::array<int64_t, 2> average_ns_{};   // by Way; 0: never tried
+  struct Samples {
+    std::array<uint32_t, kSamples> last_ns{};
+    uint32_t count = 0;
+  };
+  static uint32_t median_ns(const Samples& samples);   // 0: not enough of them
+
+  std::array<Samples, 2> samples_;   // by Way
+  Way better_ = Way::kAnywhere;
   uint32_t choices_ = 0;
 };
 
@@ -61,8 +67,9 @@ class InstallPlacement {
   // Runs `install` for the thread `target` and returns what it returns.
   template <typename Install>
   auto run(pid_t target, Install install);
-  // For every call the worker answers: a worker that installs nothing any more goes where its callers are.
-  void note_call();
+  // For every call that comes, of the thread `caller`: how long a caller took from one installation to its next
+  // call tells how good the way was. A worker that installs nothing any more goes where its callers are.
+  void note_call(pid_t caller);
 
  private:
   static constexpr uint32_t kCallsWithoutInstall = 64;
@@ -70,6 +77,9 @@ class InstallPlacement {
   MeasuredWay ways_;
   Pin worker_;
   uint32_t calls_since_install_ = 0;
+  Way way_ = Way::kAnywhere;
+  pid_t last_target_ = 0;    // of an installation that began at begin_ns_
+  uint64_t begin_ns_ = 0;
 };
 
 // For ptrace stops: the tracer lets a thread run and then waits for its next stop. Used by the tracer only.
@@ -81,13 +91,18 @@ class StopPlacement {
   auto run(pid_t tid, Resume resume);
 
  private:
-  void prepare();
+  void prepare(pid_t tid);
+
+  // So many stops in a row of one thread, and only it and the tracer seem to be at work. Births and deaths, in
+  // which several threads go on at once, are left to Linux.
+  static constexpr uint32_t kTurns = 4;
 
   MeasuredWay ways_;
   Pin tracer_;
   Way way_ = Way::kAnywhere;
   pid_t last_tid_ = 0;       // let run last, at last_ns_
   uint64_t last_ns_ = 0;
+  uint32_t turns_ = 0;       // stops in a row of last_tid_
 };
 
 uint64_t monotonic_ns();
@@ -95,25 +110,21 @@ uint64_t monotonic_ns();
 template <typename Install>
 auto InstallPlacement::run(pid_t target, Install install) {
   calls_since_install_ = 0;
-  const Way way = ways_.choose();
-  const uint64_t begin_ns = monotonic_ns();
-  auto result = [&] {
-    if (way == Way::kAnywhere) {
-      worker_.release();
-      return install();
-    }
-    worker_.hold();
-    HeldHere held(target);
+  way_ = ways_.choose();
+  last_target_ = target;
+  begin_ns_ = monotonic_ns();
+  if (way_ == Way::kAnywhere) {
+    worker_.release();
     return install();
-  }();
-  ways_.record(way, monotonic_ns() - begin_ns);
-  return result;
+  }
+  worker_.hold();
+  HeldHere held(target);
+  return install();
 }
 
 template <typename Resume>
 auto StopPlacement::run(pid_t tid, Resume resume) {
-  prepare();
-  last_tid_ = tid;
+  prepare(tid);
   auto result = [&] {
     if (way_ == Way::kAnywhere) return resume();
     HeldHere held(tid);
