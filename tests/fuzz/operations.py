@@ -99,7 +99,7 @@ class Generator:
     table = {
         "open": (14, lambda g: [g.path(), g.flags(), g.mode(), g.new_slot()]),
         "openat": (9, lambda g: [g.dirfd(), g.path(), g.flags(), g.mode(), g.new_slot()]),
-        "openat2": (3, lambda g: [g.dirfd(), g.path(), g.flags(), g.one(*RESOLVE.values(), 0, 12, 24), g.new_slot()]),
+        "openat2": (3, lambda g: [g.dirfd(), g.path(), g.flags(), g.one(2, 4, 8, 16, 0, 12, 24), g.new_slot()]),
         "stat": (5, lambda g: [g.path()]),
         "lstat": (4, lambda g: [g.path()]),
         "fstatat": (4, lambda g: [g.dirfd(), g.path(), g.at_flags("AT_SYMLINK_NOFOLLOW", "AT_EMPTY_PATH")]),
