@@ -332,7 +332,11 @@ std::map<std::string, Operation> make_descriptor_operations() {
          lock.l_len = number(6);
          return outcome(fcntl(fd(2), number(3) ? F_OFD_SETLK : F_SETLK, &lock));
        }},
-      {"getfl", [] { long flags = fcntl(fd(2), F_GETFL); return flags < 0 ? outcome(-1) : format("%lo", flags & ~O_NOATIME); }},
+      {"getfl", [] { 
+         long flags = fcntl(fd(2), F_GETFL);
+         if (flags < 0) return outcome(-1);
+         return format("%lo", flags & (flags & O_PATH ? O_PATH : ~O_NOATIME));
+       }},
       {"list", [] { return list_directory(fd(2)); }},
       {"copy", [] { return outcome(syscall(SYS_copy_file_range, fd(2), nullptr, fd(3), nullptr, number(4), 0)); }},
       {"sendfile", [] { return outcome(sendfile(fd(2), fd(3), nullptr, number(4))); }},

@@ -111,7 +111,10 @@ Result<void> check_xattr(const Credentials& who, const Attributes& attributes, c
     if (!who.has_capability(CAP_SYS_ADMIN)) return err(is_writing ? EPERM : ENODATA);
     return {};
   }
-  if (!name.starts_with("user.")) return err(EOPNOTSUPP);
+  if (!name.starts_with("user.")) {
+    TRY(check_permission(who, attributes, is_writing ? W_OK : R_OK));
+    return err(EOPNOTSUPP);
+  }
   mode_t type = attributes.stx_mode & S_IFMT;
   if (type != S_IFREG && type != S_IFDIR) return err(is_writing ? EPERM : ENODATA);
   bool is_sticky_directory = type == S_IFDIR && (attributes.stx_mode & S_ISVTX);

@@ -35,7 +35,7 @@ Result<UniqueFd> DirectoryStubs::open(const Location& directory, int flags) {
     }
     name = place->second;
   }
-  int fd = ::openat(read_only_.get(), name.c_str(), O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | (flags & O_PATH));
+  int fd = ::openat(read_only_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | flags);
   return UniqueFd(TRY(host_result(fd)));
 }
 

@@ -16,7 +16,7 @@ class DirectoryStubs {
  public:
   static Result<std::unique_ptr<DirectoryStubs>> create(HostMounter& mounter);
 
-  // A new descriptor of the stub of `directory`; `flags`: O_PATH or 0.
+  // A new descriptor of the stub of `directory`; `flags`: as F_GETFL is to show them.
   Result<UniqueFd> open(const Location& directory, int flags);
   // Nothing when the attributes are not those of a stub.
   std::optional<Location> find(dev_t device, ino_t inode) const;

@@ -19,7 +19,9 @@ bool wants_reading(int flags) { return (flags & O_ACCMODE) != O_WRONLY; }
 
 // What a file system's open may see: everything else is decided here.
 constexpr int kPassedFlags = O_ACCMODE | O_APPEND | O_TRUNC | O_DIRECT | O_NONBLOCK | O_SYNC | O_DSYNC | O_NOATIME |
-                             O_PATH | O_ASYNC;
+                             O_PATH | O_ASYNC | O_NOFOLLOW;
+// What F_GETFL of an open directory shows of the flags it was opened with.
+constexpr int kDirectoryFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_APPEND | O_NONBLOCK | O_SYNC | O_NOATIME;
 
 Result<void> check_flags(const OpenRequest& request) {
   bool is_tmpfile = (request.flags & O_TMPFILE) == O_TMPFILE;
@@ -99,7 +101,7 @@ Result<OpenedFile> Vfs::open_unnamed(const Caller& caller, const Location& direc
 }
 
 Result<OpenedFile> Vfs::open_directory(const Location& directory, int flags) {
-  return OpenedFile{TRY(stubs_->open(directory, flags & O_PATH)), std::nullopt};
+  return OpenedFile{TRY(stubs_->open(directory, flags & kDirectoryFlags)), std::nullopt};
 }
 
 // may_open() and inode_permission(), in their order.
@@ -125,12 +127,12 @@ Result<OpenedFile> Vfs::open_existing(const Caller& caller, const Location& loca
   const InodePtr& inode = location.dentry->inode();
   if ((flags & O_DIRECTORY) && !inode->is_directory()) return err(ENOTDIR);
   if (flags & O_PATH) {
-    if (inode->is_directory()) return open_directory(location, O_PATH);
+    if (inode->is_directory()) return open_directory(location, flags);
     if (inode->is_generated()) return OpenedFile{TRY(generated_->open(location, "", O_PATH, 0444)), std::nullopt};
     return OpenedFile{TRY(inode->open(caller, O_PATH)), std::nullopt};
   }
   if (!was_created) TRY(check_open(caller, location, flags));
-  if (inode->is_directory()) return open_directory(location, 0);
+  if (inode->is_directory()) return open_directory(location, flags);
   if (inode->is_generated()) {
     Attributes attributes = TRY(inode->getattr());
     if (wants_writing(flags)) TRY(inode->accept_writing(caller));

@@ -42,7 +42,7 @@ struct OwnerMaps {
 
 // statx(2) of everything an Attributes has; the mount id is left out. Errors: ENOENT, EACCES.
 Result<Attributes> host_attributes(HostName name);
-// openat(2) with O_NOFOLLOW, O_CLOEXEC and O_NOCTTY; when the sentry is out of descriptors, idle
+// openat(2) that follows no link, with O_CLOEXEC and O_NOCTTY; when the sentry is out of descriptors, idle
 // directories are closed and the call is made again.
 Result<UniqueFd> host_open(HostName name, int flags, mode_t mode = 0);
 // Opens what a look-up found to be of `type` (not a directory) with a workload's flags (Inode::open).

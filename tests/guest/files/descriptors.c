@@ -28,7 +28,7 @@ TEST(too_many_open_files) {
   ERR(dup(0), EMFILE);
 }
 
-TEST(a_missing_file_is_told_before_the_limit) {
+TEST(the_limit_comes_before_the_path) {
   struct rlimit limit = {3, 3};
   OK(setrlimit(RLIMIT_NOFILE, &limit));
   for (int i = 0; i < 3; ++i) fcntl(i, F_GETFD) < 0 ? (void)open("/dev/null", O_RDWR) : (void)0;
