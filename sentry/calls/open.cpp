@@ -70,8 +70,10 @@ Result<void> check_free_descriptor(Call& call) {
 SyscallResult open_at(Call& call, DirFd directory, const std::string& path, const vfs::OpenRequest& request) {
   TRY(check_open_flags(request.flags));
   if (path.empty()) return err(ENOENT);
-  // With these an absolute path starts at the descriptor, too.
-  bool is_scoped = request.resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH);
+  // path_init (fs/namei.c): before the descriptor is looked at.
+  if ((request.resolve & RESOLVE_BENEATH) && path.starts_with('/')) return err(EXDEV);
+  // With this an absolute path starts at the descriptor, too.
+  bool is_scoped = request.resolve & RESOLVE_IN_ROOT;
   vfs::Location base = TRY(call.base(directory, is_scoped ? std::string_view() : path));
   if (creates(request.flags) || (request.flags & O_TRUNC)) TRY(check_free_descriptor(call));
   vfs::OpenedFile opened = TRY(call.vfs().open(call.caller(), base, path, request));

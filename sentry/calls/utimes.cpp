@@ -16,15 +16,29 @@ namespace {
 // Nothing: both times become now.
 using Times = std::optional<std::pair<timespec, timespec>>;
 
+bool is_valid(const timespec& time) {
+  return time.tv_nsec == UTIME_NOW || time.tv_nsec == UTIME_OMIT ||
+         (time.tv_nsec >= 0 && time.tv_nsec < 1'000'000'000);
+}
+
+// Nanoseconds are looked at when the file is found (vfs_utimes): its errors come first. Errors: EINVAL.
+Result<void> check_nanoseconds(Call& call, const PathArgument& where, const Times& times) {
+  if (!times || (is_valid(times->first) && is_valid(times->second))) return {};
+  TRY(call.vfs().stat(call.caller(), where.base, where.path, where.options));
+  return err(EINVAL);
+}
+
 Result<Reply> set_times(Call& call, DirFd directory, PathPtr path, const Times& times, int flags) {
   TRY(allow_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
   PathArgument where = TRY(call.path_at(directory, path, flags));
+  TRY(check_nanoseconds(call, where, times));
   TRY(call.vfs().set_times(call.caller(), where.base, where.path, times, where.options));
   return 0;
 }
 
 Result<Reply> set_times_of(Call& call, Fd fd, const Times& times) {
   PathArgument where = TRY(call.open_object_path(fd));
+  TRY(check_nanoseconds(call, where, times));
   TRY(call.vfs().set_times(call.caller(), where.base, where.path, times, where.options));
   return 0;
 }
@@ -49,11 +63,6 @@ Result<void> check_file_size_limit(Call& call, const PathArgument& where, uint64
   return err(EFBIG);
 }
 
-bool is_valid(const timespec& time) {
-  return time.tv_nsec == UTIME_NOW || time.tv_nsec == UTIME_OMIT ||
-         (time.tv_nsec >= 0 && time.tv_nsec < 1'000'000'000);
-}
-
 }  // namespace
 
 SyscallResult sys_utimensat(Call& call, DirFd directory, PathPtr path, In<timespec> pointer, AtFlags flags) {
@@ -61,7 +70,6 @@ SyscallResult sys_utimensat(Call& call, DirFd directory, PathPtr path, In<timesp
   if (!pointer.is_null()) {
     auto values = TRY(call.memory().read_array(pointer, 2));
     if (values[0].tv_nsec == UTIME_OMIT && values[1].tv_nsec == UTIME_OMIT) return 0;
-    if (!is_valid(values[0]) || !is_valid(values[1])) return err(EINVAL);
     times.emplace(values[0], values[1]);
   }
   if (path.is_null() && directory != AT_FDCWD) {

@@ -221,6 +221,7 @@ std::string proc_link(bool opens) {
   long got = readlink(link.c_str(), target, sizeof target);
   if (got < 0) return outcome(got);
   std::string text(target, got);
+  if (text.size() > 10 && text.compare(text.size() - 10, 10, " (deleted)") == 0) return "deleted";
   return text.rfind("socket:", 0) == 0 || text.rfind("pipe:", 0) == 0 ? "object" : without_root(text);
 }
 
@@ -301,7 +302,9 @@ std::map<std::string, Operation> make_descriptor_operations() {
       {"lseek", [] {
          // A directory's positions are the file system's own business, but its start is 0.
          long at = lseek(fd(2), number(3), number(4));
-         bool is_directory = at > 0 && fstat(fd(2), &st) == 0 && S_ISDIR(st.st_mode);
+         int saved = errno;
+         bool is_directory = (at > 0 || number(4) == SEEK_END) && fstat(fd(2), &st) == 0 && S_ISDIR(st.st_mode);
+         errno = saved;
          return is_directory ? "directory" : outcome(at);
        }},
       {"ftruncate", [] { return outcome(ftruncate(fd(2), number(3))); }},

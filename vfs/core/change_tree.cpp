@@ -135,6 +135,7 @@ Result<void> Vfs::link(const Caller& caller, const Location& old_base, std::stri
     old_object = object.get();
   }
   if (old.mount != parent.directory.mount && !is_unnamed) return err(EXDEV);
+  TRY(check_link_source(caller.credentials, TRY(source->getattr())));
   TRY(check_create(caller, parent));
   if (source->is_directory()) return err(EPERM);
   const DentryPtr& directory = parent.directory.dentry;

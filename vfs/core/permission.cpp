@@ -40,4 +40,13 @@ Result<void> check_delete(const Credentials& credentials, const Attributes& dire
   return {};
 }
 
+Result<void> check_link_source(const Credentials& credentials, const Attributes& attributes) {
+  if (check_owner(credentials, attributes)) return {};
+  mode_t mode = attributes.stx_mode;
+  bool runs_as_group = (mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
+  bool is_plain = S_ISREG(mode) && !(mode & S_ISUID) && !runs_as_group;
+  if (is_plain && check_permission(credentials, attributes, R_OK | W_OK)) return {};
+  return err(EPERM);
+}
+
 }  // namespace sandbox::vfs

@@ -11,5 +11,8 @@ Result<void> check_permission(const Credentials& credentials, const Attributes& 
 Result<void> check_owner(const Credentials& credentials, const Attributes& attributes);
 // May `victim` be removed from `directory` (write and search, and the sticky bit). Errors: EACCES, EPERM.
 Result<void> check_delete(const Credentials& credentials, const Attributes& directory, const Attributes& victim);
+// May a new name be made for the file (may_linkat with fs.protected_hardlinks=1, as distributions set it):
+// by its owner, or when it is a plain file that the caller may read and write. Errors: EPERM.
+Result<void> check_link_source(const Credentials& credentials, const Attributes& attributes);
 
 }  // namespace sandbox::vfs

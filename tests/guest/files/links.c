@@ -161,3 +161,24 @@ TEST(unlink_and_recreate) {
     OK(unlink("f"));
   }
 }
+
+TEST(other_peoples_files) {
+  NEEDS_ROOT();
+  // fs.protected_hardlinks, which every distribution switches on.
+  char* setting = guest_read_file("/proc/sys/fs/protected_hardlinks");
+  if (strcmp(setting, "1\n") != 0) SKIP("fs.protected_hardlinks is not 1");
+  OK(chmod(".", 0777));
+  guest_write_file("private", "x");
+  guest_write_file("public", "x");
+  OK(chmod("public", 0666));
+  guest_write_file("setuid", "x");
+  OK(chmod("setuid", 04777));
+  OK(symlink("public", "l"));
+  OK(mkfifo("p", 0666));
+  guest_become(65534);
+  ERR(link("private", "a"), EPERM);
+  ERR(link("setuid", "a"), EPERM);
+  ERR(link("l", "a"), EPERM);
+  ERR(link("p", "a"), EPERM);
+  OK(link("public", "a"));
+}

@@ -41,6 +41,8 @@ TEST(beneath) {
   ERR(open2(dir, "absolute", O_RDONLY, 0, RESOLVE_BENEATH), EXDEV);
   ERR(open2(dir, "/etc/passwd", O_RDONLY, 0, RESOLVE_BENEATH), EXDEV);
   ERR(open2(dir, "sub/../../out", O_RDONLY, 0, RESOLVE_BENEATH), EXDEV);
+  ERR(open2(555, "/f", O_RDONLY, 0, RESOLVE_BENEATH), EXDEV);
+  ERR(open2(555, "/f", O_RDONLY, 0, RESOLVE_IN_ROOT), EBADF);
 }
 
 TEST(in_root) {

@@ -55,6 +55,7 @@ TEST(errors) {
   guest_write_file("f", "");
   struct timespec times[2] = {{0, 1000000000}, {0, 0}};
   ERR(utimensat(AT_FDCWD, "f", times, 0), EINVAL);
+  ERR(utimensat(AT_FDCWD, "missing", times, 0), ENOENT);
   times[0].tv_nsec = -1;
   ERR(utimensat(AT_FDCWD, "f", times, 0), EINVAL);
   times[0].tv_nsec = 0;
