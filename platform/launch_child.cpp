@@ -255,11 +255,13 @@ int LaunchChild::install_filter() {
 void LaunchChild::execute(CommandHead* command, int listener) {
   auto* words = reinterpret_cast<uint64_t*>(command + 1);
   uint64_t path = reinterpret_cast<uint64_t>(command) + command->path;
+  uint64_t* environment = words + command->argc + 1;
+  // Last of all: whatever is computed after it may use the register.
   register long listener_register asm("r10") = listener;
   long result;
   asm volatile("syscall"
                : "=a"(result)
-               : "a"(SYS_execve), "D"(path), "S"(words), "d"(words + command->argc + 1), "r"(listener_register)
+               : "a"(SYS_execve), "D"(path), "S"(words), "d"(environment), "r"(listener_register)
                : "rcx", "r11", "memory");
   errno = static_cast<int>(-result);
   fail(LaunchStep::kExec);
