@@ -168,7 +168,33 @@ std::string SentryKernelView::describe_descriptor(int host_fd) {
                       makedev(console->stx_dev_major, console->stx_dev_minor) == status.st_dev;
     return is_console ? "/dev/console" : text;
   }
-  return "/" + last_component(text);   // a memfd, a deleted file, a file passed in
+  bool is_passed = std::ranges::find(passed_, std::pair(status.st_dev, status.st_ino)) != passed_.end();
+  bool has_no_name = is_passed || text.starts_with("/memfd:") || text.starts_with("/SYSV") || text.starts_with("/#");
+  if (has_no_name) return "/" + last_component(text);
+  return former_path(text, status.st_dev);
+}
+
+// Where a deleted file was. The kernel prints the path below the host mount the file was opened through.
+std::string SentryKernelView::former_path(const std::string& host_text, dev_t device) {
+  constexpr std::string_view kUpper = "/upper/", kDeleted = " (deleted)";
+  // Gone in here, and still there for the host: a file of a lower layer.
+  if (!host_text.ends_with(kDeleted)) return host_text + std::string(kDeleted);
+  vfs::Vfs& vfs = sentry_->vfs();
+  vfs::Caller caller = sentry_caller(vfs);
+  for (const auto& mount : vfs.mounts(vfs.root())) {
+    std::string mountpoint = mount.mountpoint == "/" ? "" : mount.mountpoint;
+    bool is_overlay = mount.type == "overlay";
+    if (is_overlay ? !host_text.starts_with(kUpper) : mount.device != device) continue;
+    std::string path = mountpoint + (is_overlay ? host_text.substr(kUpper.size() - 1) : host_text);
+    // Of several mounts of one device, the one that has its directory.
+    if (vfs.stat(caller, caller.root, path.substr(0, path.rfind('/') + 1), {})) return path;
+  }
+  return "/" + last_component(host_text);
+}
+
+void SentryKernelView::note_passed_descriptor(int host_fd) {
+  struct stat status;
+  if (::fstat(host_fd, &status) == 0) passed_.emplace_back(status.st_dev, status.st_ino);
 }
 
 std::string SentryKernelView::describe_mapping(const TaskView& task, uint64_t device, uint64_t inode,

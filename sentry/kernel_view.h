@@ -22,6 +22,8 @@ class SentryKernelView final : public KernelView {
   void set_init(pid_t host_pid) { host_init_ = host_pid; }
   // The loader's file, whose mappings are hidden.
   void set_loader(dev_t device, ino_t inode) { loader_ = {device, inode}; }
+  // A descriptor handed in from outside: what it refers to has no path in here.
+  void note_passed_descriptor(int host_fd);
   void set_reserved_descriptor(int number) { reserved_descriptor_ = number; }
 
   std::vector<pid_t> process_ids() override;
@@ -47,6 +49,7 @@ class SentryKernelView final : public KernelView {
 
  private:
   TaskPtr find(pid_t tgid, pid_t tid);
+  std::string former_path(const std::string& host_text, dev_t device);
   TaskView view_of(Task& task, Task::InsideIds ids);
   TaskView view_of_init();
   // Leaders that exited and were not reaped, in the order they did.
@@ -65,6 +68,7 @@ class SentryKernelView final : public KernelView {
   const std::string hostname_;
   pid_t host_init_ = 0;
   std::pair<dev_t, ino_t> loader_{0, 0};
+  std::vector<std::pair<dev_t, ino_t>> passed_;
   int reserved_descriptor_ = -1;
 
   std::mutex lock_;

@@ -188,7 +188,10 @@ Configured<void> Run::build_tree() {
   if (!vfs) return std::unexpected(vfs.error());
   new_vfs_ = *std::move(vfs);
   vfs_ = new_vfs_.get();
-  for (const platform::PassedFd& passed : launch_.descriptors) vfs_->note_passed_descriptor(passed.source);
+  for (const platform::PassedFd& passed : launch_.descriptors) {
+    vfs_->note_passed_descriptor(passed.source);
+    kernel_view_->note_passed_descriptor(passed.source);
+  }
   return {};
 }
 
