@@ -17,7 +17,7 @@ namespace sandbox::test {
 // for one of ours unnoticed.
 class FakeKernel : public KernelView {
  public:
-  static constexpr pid_t kOffset = 5'000'000;   // above any host pid
+  static constexpr pid_t kOffset = 5'000'000;  // above any host pid
 
   FakeKernel() : proc_(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC)) { add(::getpid()); }
 
@@ -56,7 +56,8 @@ class FakeKernel : public KernelView {
   }
   pid_t pid_inside(pid_t host_pid) override {
     for (pid_t host_tgid : processes_)
-      if (::access(fmt::format("/proc/{}/task/{}", host_tgid, host_pid).c_str(), F_OK) == 0) return inside(host_pid);
+      if (::access(fmt::format("/proc/{}/task/{}", host_tgid, host_pid).c_str(), F_OK) == 0)
+        return inside(host_pid);
     return 0;
   }
   int host_proc() override { return proc_.get(); }

@@ -70,7 +70,8 @@ TEST_CASE("/dev has its links and mount points, and takes nothing new") {
   CHECK(must(must(find(root, "fd"))->readlink(caller())) == "/proc/self/fd");
   CHECK(must(must(find(root, "stderr"))->readlink(caller())) == "/proc/self/fd/2");
   for (const char* name : {"pts", "shm", "mqueue"}) CHECK(must(find(root, name))->is_directory());
-  for (const char* name : {"ptmx", "console", "kmsg", "mem", "sda", "kvm"}) CHECK(error_of(find(root, name)) == ENOENT);
+  for (const char* name : {"ptmx", "console", "kmsg", "mem", "sda", "kvm"})
+    CHECK(error_of(find(root, name)) == ENOENT);
   CHECK(error_of(root->create("x", node(S_IFREG | 0644))) == EACCES);
   CHECK(error_of(root->create("x", node(S_IFDIR | 0755))) == EPERM);
   CHECK(error_of(root->unlink("null", must(find(root, "null")))) == EPERM);
@@ -82,8 +83,10 @@ TEST_CASE("what only looks like a device is left out") {
   REQUIRE(::symlink("/dev/zero", (scratch / "zero").c_str()) == 0);
   bool has_made_device = ::mknod((scratch / "full").c_str(), S_IFCHR | 0666, makedev(1, 3)) == 0;
   FakeKernel kernel;
-  auto devfs = create_devfs({.kernel = kernel, .host_devices = scratch.open(), .terminals = {}, .console = {}});
-  for (const char* name : {"null", "zero", "full", "tty"}) CHECK(error_of(find(devfs->root(), name)) == ENOENT);
+  auto devfs =
+      create_devfs({.kernel = kernel, .host_devices = scratch.open(), .terminals = {}, .console = {}});
+  for (const char* name : {"null", "zero", "full", "tty"})
+    CHECK(error_of(find(devfs->root(), name)) == ENOENT);
   if (!has_made_device) WARN("the case of a wrong device number needs root");
 }
 

@@ -70,7 +70,9 @@ struct World {
   Credentials credentials{.effective_caps = ~uint64_t{0}};
 
   // Whoever asks is this very thread.
-  Caller me() const { return Caller{.root = {}, .cwd = {}, .credentials = credentials, .host_tid = ::gettid()}; }
+  Caller me() const {
+    return Caller{.root = {}, .cwd = {}, .credentials = credentials, .host_tid = ::gettid()};
+  }
   InodePtr at(const std::string& path) { return must(find(procfs->root(), path)); }
   InodePtr of(pid_t host_pid, const std::string& name) {
     return at(fmt::format("{}/{}", FakeKernel::inside(host_pid), name));
@@ -158,8 +160,9 @@ TEST_CASE("task has a link for each thread") {
 TEST_CASE("every listed entry is found, with the number and type it was listed with") {
   World world;
   std::string own = std::to_string(FakeKernel::inside(kMe));
-  for (const std::string& directory : {std::string(), own, own + "/task/" + own, own + "/net", own + "/ns",
-                                       own + "/attr", std::string("sys/kernel"), std::string("sys/net/ipv4/conf/lo")}) {
+  for (const std::string& directory :
+       {std::string(), own, own + "/task/" + own, own + "/net", own + "/ns", own + "/attr",
+        std::string("sys/kernel"), std::string("sys/net/ipv4/conf/lo")}) {
     InodePtr node = world.at(directory);
     for (const DirectoryEntry& entry : must(node->list(world.me()))) {
       INFO(directory << "/" << entry.name);
@@ -176,9 +179,10 @@ TEST_CASE("every listed entry is found, with the number and type it was listed w
 TEST_CASE("every generated file can be made") {
   World world;
   std::string own = std::to_string(FakeKernel::inside(kMe));
-  const std::set<std::string> refused = {"kmsg", "sysrq-trigger", "pagemap", "stack", "current",
-                                         "exec", "fscreate",      "keycreate", "prev", "sockcreate"};
-  std::function<void(const InodePtr&, const std::string&)> visit = [&](const InodePtr& node, const std::string& path) {
+  const std::set<std::string> refused = {"kmsg", "sysrq-trigger", "pagemap",   "stack", "current",
+                                         "exec", "fscreate",      "keycreate", "prev",  "sockcreate"};
+  std::function<void(const InodePtr&, const std::string&)> visit = [&](const InodePtr& node,
+                                                                       const std::string& path) {
     if (path.ends_with("map_files") || path.ends_with("/fd") || path.ends_with("/fdinfo")) return;
     if (node->is_directory()) {
       for (const DirectoryEntry& entry : must(node->list(world.me())))
@@ -329,18 +333,33 @@ TEST_CASE("auxv of a program that a loader started is the one on its stack") {
 TEST_CASE("mount lines are escaped and agree") {
   World world;
   world.mount_lines = {
-      {.id = 1, .parent_id = 1, .device = makedev(0, 40), .root = "/", .mountpoint = "/", .flags = {.is_read_only = true},
-       .type = "overlay", .source = "overlay", .options = "rw,size=1k"},
-      {.id = 2, .parent_id = 1, .device = makedev(0, 41), .root = "/a b", .mountpoint = "/tab\there\\and\nline",
-       .flags = {.is_nosuid = true, .is_nodev = true}, .type = "tmpfs", .source = "x y", .options = "rw"},
+      {.id = 1,
+       .parent_id = 1,
+       .device = makedev(0, 40),
+       .root = "/",
+       .mountpoint = "/",
+       .flags = {.is_read_only = true},
+       .type = "overlay",
+       .source = "overlay",
+       .options = "rw,size=1k"},
+      {.id = 2,
+       .parent_id = 1,
+       .device = makedev(0, 41),
+       .root = "/a b",
+       .mountpoint = "/tab\there\\and\nline",
+       .flags = {.is_nosuid = true, .is_nodev = true},
+       .type = "tmpfs",
+       .source = "x y",
+       .options = "rw"},
   };
   CHECK(lines_of(world.text_of(kMe, "mountinfo")) ==
         std::vector<std::string>{
             "1 1 0:40 / / ro,nosuid,relatime - overlay overlay rw,size=1k",
             "2 1 0:41 /a\\040b /tab\\011here\\134and\\012line rw,nosuid,nodev,relatime - tmpfs x\\040y rw"});
-  CHECK(lines_of(world.text_of(kMe, "mounts")) ==
-        std::vector<std::string>{"overlay / overlay ro,nosuid,relatime,size=1k 0 0",
-                                 "x\\040y /tab\\011here\\134and\\012line tmpfs rw,nosuid,nodev,relatime 0 0"});
+  CHECK(
+      lines_of(world.text_of(kMe, "mounts")) ==
+      std::vector<std::string>{"overlay / overlay ro,nosuid,relatime,size=1k 0 0",
+                               "x\\040y /tab\\011here\\134and\\012line tmpfs rw,nosuid,nodev,relatime 0 0"});
 }
 
 TEST_CASE("fd lists what is open, except the reserved number, and leads to the objects") {
@@ -388,7 +407,8 @@ TEST_CASE("only who might ptrace a process looks into it") {
     return;
   }
   world.kernel.add(child.pid());
-  world.credentials = {.uid = 1, .euid = 1, .suid = 1, .fsuid = 1, .gid = 1, .egid = 1, .sgid = 1, .fsgid = 1};
+  world.credentials = {
+      .uid = 1, .euid = 1, .suid = 1, .fsuid = 1, .gid = 1, .egid = 1, .sgid = 1, .fsgid = 1};
   for (const char* name : {"maps", "smaps", "environ", "auxv", "io", "personality", "syscall"}) {
     INFO(name);
     Caller caller = world.me();
@@ -407,8 +427,14 @@ TEST_CASE("only who might ptrace a process looks into it") {
   CHECK(words[26 - 3] == "1");
   CHECK(words[28 - 3] == "0");
   // The same user, or who may ptrace anybody, sees it.
-  world.credentials = {.uid = 4711, .euid = 4711, .suid = 4711, .fsuid = 4711,
-                       .gid = 4711, .egid = 4711, .sgid = 4711, .fsgid = 4711};
+  world.credentials = {.uid = 4711,
+                       .euid = 4711,
+                       .suid = 4711,
+                       .fsuid = 4711,
+                       .gid = 4711,
+                       .egid = 4711,
+                       .sgid = 4711,
+                       .fsgid = 4711};
   CHECK(world.try_text(fmt::format("{}/cgroup", FakeKernel::inside(child.pid()))).has_value());
   world.credentials.effective_caps = 1ull << CAP_SYS_PTRACE;
   CHECK(!world.text_of(child.pid(), "maps").empty());
@@ -457,8 +483,10 @@ TEST_CASE("the machine is the same in every file") {
   World world;
   size_t cpus = world.resources->cpus().size();
   size_t described = 0, counted = 0;
-  for (const std::string& line : lines_of(world.text("cpuinfo"))) described += line.starts_with("processor\t");
-  for (const std::string& line : lines_of(world.text("stat"))) counted += line.starts_with("cpu") && line[3] != ' ';
+  for (const std::string& line : lines_of(world.text("cpuinfo")))
+    described += line.starts_with("processor\t");
+  for (const std::string& line : lines_of(world.text("stat")))
+    counted += line.starts_with("cpu") && line[3] != ' ';
   CHECK(described == cpus);
   CHECK(counted == cpus);
   // In the kernel's own layout.

@@ -85,7 +85,8 @@ TEST_CASE("every attribute below /sys can be read, and none written") {
   auto sysfs = create_sysfs({.kernel = kernel, .resources = *resources, .host_sys = host_sys()});
   Caller caller{.root = {}, .cwd = {}, .credentials = kRoot, .host_tid = ::gettid()};
   size_t files = 0;
-  std::function<void(const InodePtr&, const std::string&)> visit = [&](const InodePtr& node, const std::string& path) {
+  std::function<void(const InodePtr&, const std::string&)> visit = [&](const InodePtr& node,
+                                                                       const std::string& path) {
     INFO(path);
     if (node->is_directory()) {
       for (const DirectoryEntry& entry : must(node->list(caller))) {

@@ -20,7 +20,7 @@ struct Device {
   unsigned major, minor;
 };
 constexpr Device kDevices[] = {
-    {"null", MEM_MAJOR, 3}, {"zero", MEM_MAJOR, 5},   {"full", MEM_MAJOR, 7},
+    {"null", MEM_MAJOR, 3},   {"zero", MEM_MAJOR, 5},    {"full", MEM_MAJOR, 7},
     {"random", MEM_MAJOR, 8}, {"urandom", MEM_MAJOR, 9},
 };
 constexpr Device kTerminal = {"tty", TTYAUX_MAJOR, 0};
@@ -43,7 +43,9 @@ struct Link {
   const char* target;
 };
 constexpr Link kLinks[] = {
-    {"fd", "/proc/self/fd"},         {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
+    {"fd", "/proc/self/fd"},
+    {"stdin", "/proc/self/fd/0"},
+    {"stdout", "/proc/self/fd/1"},
     {"stderr", "/proc/self/fd/2"},
 };
 constexpr const char* kMountPoints[] = {"pts", "shm", "mqueue"};
@@ -51,7 +53,7 @@ constexpr const char* kMountPoints[] = {"pts", "shm", "mqueue"};
 // Session and terminal of a task, as the host's stat numbers them.
 struct ControllingTerminal {
   pid_t session = 0;
-  dev_t device = 0;   // 0: none
+  dev_t device = 0;  // 0: none
 };
 
 // Errors: ENXIO.
@@ -60,14 +62,15 @@ Result<ControllingTerminal> terminal_of(int host_proc, pid_t host_tid) {
   size_t name_end = text ? text->rfind(')') : std::string::npos;
   if (name_end == std::string::npos) return err(ENXIO);
   std::string_view rest = std::string_view(*text).substr(name_end + 1);
-  take_word(&rest);   // state
-  take_word(&rest);   // parent
-  take_word(&rest);   // group
+  take_word(&rest);  // state
+  take_word(&rest);  // parent
+  take_word(&rest);  // group
   ControllingTerminal terminal;
   terminal.session = parse_number<pid_t>(take_word(&rest)).value_or(0);
   // new_encode_dev: 12 bits of major between the two parts of the minor; what glibc's makedev undoes too.
   auto number = static_cast<unsigned>(parse_number<int>(take_word(&rest)).value_or(0));
-  if (number != 0) terminal.device = makedev((number >> 8) & 0xfff, (number & 0xff) | ((number >> 12) & 0xfff00));
+  if (number != 0)
+    terminal.device = makedev((number >> 8) & 0xfff, (number & 0xff) | ((number >> 12) & 0xfff00));
   return terminal;
 }
 
@@ -113,7 +116,8 @@ Result<InodePtr> make_terminal(Devfs& devfs) {
   if (!object) return last_error();
   struct stat status;
   TRY(host_status(::fstat(object.get(), &status)));
-  if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(kTerminal.major, kTerminal.minor)) return err(ENODEV);
+  if (!S_ISCHR(status.st_mode) || status.st_rdev != makedev(kTerminal.major, kTerminal.minor))
+    return err(ENODEV);
   return std::make_shared<CallersTerminal>(devfs, options.kernel, std::move(object));
 }
 
@@ -126,7 +130,8 @@ std::optional<std::string> Devfs::path_of_descriptor(int host_fd) {
     return fmt::format("/{}", kConsole);
   auto is_named = [&](const Device& device) {
     return file.st_rdev == makedev(device.major, device.minor) &&
-           ::fstatat(options_.host_devices.get(), device.name, &same, AT_SYMLINK_NOFOLLOW) == 0 && is_same_node();
+           ::fstatat(options_.host_devices.get(), device.name, &same, AT_SYMLINK_NOFOLLOW) == 0 &&
+           is_same_node();
   };
   for (const Device& device : kDevices)
     if (is_named(device)) return fmt::format("/{}", device.name);
@@ -155,7 +160,8 @@ std::shared_ptr<Filesystem> create_devfs(DevfsOptions given) {
   };
   for (const Link& link : kLinks) add_link(link.name, link.target);
   if (options.terminals) add_link("ptmx", "pts/ptmx");
-  for (const char* name : kMountPoints) root->add_directory(name, name == std::string_view("pts") ? 0755 : 01777);
+  for (const char* name : kMountPoints)
+    root->add_directory(name, name == std::string_view("pts") ? 0755 : 01777);
   devfs->set_root(std::move(root));
   return devfs;
 }

@@ -56,7 +56,8 @@ class Multiplexer : public HostDevice {
     auto gid = devpts_.kernel().gid_map().to_outside(caller.credentials.fsgid);
     if (!uid || !gid) return;
     std::string name = std::to_string(index);
-    [[maybe_unused]] int status = ::fchownat(devpts_.terminals(), name.c_str(), *uid, *gid, AT_SYMLINK_NOFOLLOW);
+    [[maybe_unused]] int status =
+        ::fchownat(devpts_.terminals(), name.c_str(), *uid, *gid, AT_SYMLINK_NOFOLLOW);
   }
 
   Devpts& devpts_;

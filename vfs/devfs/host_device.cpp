@@ -26,8 +26,8 @@ int device_open_flags(int flags) {
   return (flags & kMeaningful) | O_NOCTTY;
 }
 
-Result<InodePtr> HostDevice::create(Filesystem& filesystem, KernelView& kernel, int directory, const std::string& name,
-                                    dev_t expected) {
+Result<InodePtr> HostDevice::create(Filesystem& filesystem, KernelView& kernel, int directory,
+                                    const std::string& name, dev_t expected) {
   UniqueFd object(::openat(directory, name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   if (!object) return last_error();
   struct stat status;

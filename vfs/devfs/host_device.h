@@ -6,8 +6,8 @@
 
 namespace sandbox::vfs {
 
-// Opens anew the object behind `path_fd` (an O_PATH descriptor), through `host_proc`, without ever waiting for
-// it: a serial line would hold the engine's thread until its carrier comes. Errors: those of open(2).
+// Opens anew the object behind `path_fd` (an O_PATH descriptor), through `host_proc`, without ever waiting
+// for it: a serial line would hold the engine's thread until its carrier comes. Errors: those of open(2).
 Result<UniqueFd> reopen(int host_proc, int path_fd, int flags);
 // What of open's flags a device is opened with; never as a controlling terminal unless asked to.
 int device_open_flags(int flags);
@@ -15,8 +15,8 @@ int device_open_flags(int flags);
 class HostDevice : public Inode {
  public:
   // Pins `name` in `directory`. Errors: ENOENT, ENODEV (not a character device, or not `expected`; 0: any).
-  static Result<InodePtr> create(Filesystem& filesystem, KernelView& kernel, int directory, const std::string& name,
-                                 dev_t expected);
+  static Result<InodePtr> create(Filesystem& filesystem, KernelView& kernel, int directory,
+                                 const std::string& name, dev_t expected);
   HostDevice(Filesystem& filesystem, KernelView& kernel, UniqueFd object)
       : Inode(filesystem, S_IFCHR), kernel_(kernel), object_(std::move(object)) {}
 

@@ -37,18 +37,18 @@ struct RootContext {
   Procfs& procfs;
   KernelView& kernel;
   ResourceView& resources;
-  const Caller* caller;   // may be null
+  const Caller* caller;  // may be null
 };
 using RootGenerator = Result<std::string> (*)(const RootContext& context);
 struct RootFile {
-  const char* name;   // "pressure/cpu" makes the directory as well
+  const char* name;  // "pressure/cpu" makes the directory as well
   mode_t permissions;
   RootGenerator generate;
 };
 
 // One table a source file, put together by the root directory.
-std::span<const RootFile> machine_files();    // resources: meminfo, stat ...
-std::span<const RootFile> system_files();     // version, filesystems, devices ...
+std::span<const RootFile> machine_files();  // resources: meminfo, stat ...
+std::span<const RootFile> system_files();   // version, filesystems, devices ...
 void add_sysctls(Procfs& procfs, FixedDirectory& sys);
 
 // ---- files of a task ----
@@ -56,18 +56,18 @@ void add_sysctls(Procfs& procfs, FixedDirectory& sys);
 // A task as a directory of /proc names it: the directory outlives the task, and every use looks it up again.
 struct TaskReference {
   pid_t tgid = 0, tid = 0;
-  enum class Scope { kProcess, kThread } scope = Scope::kProcess;   // below /proc or below task/
+  enum class Scope { kProcess, kThread } scope = Scope::kProcess;  // below /proc or below task/
   bool operator==(const TaskReference&) const = default;
 };
 
 struct TaskContext {
   Procfs& procfs;
   KernelView& kernel;
-  const Caller* caller;        // may be null
+  const Caller* caller;  // may be null
   TaskReference reference;
   TaskView task;
-  UniqueFd host_directory;     // the host's /proc/PID, of this very task even when its pid is reused
-  std::string_view name;       // of the file being made
+  UniqueFd host_directory;  // the host's /proc/PID, of this very task even when its pid is reused
+  std::string_view name;    // of the file being made
 
   Result<std::string> read_host(const std::string& path) const;
 };
@@ -89,18 +89,18 @@ using TaskNodeMaker = InodePtr (*)(Procfs& procfs, const TaskReference& referenc
 // The host's own file handed out as a real descriptor. What is not here is generated.
 enum class Native {
   kNo,
-  kRead,            // everybody may read
-  kOwnRead,         // the process itself may read; others EACCES, writing EACCES
-  kOwnReadWrite,    // everybody may read, the process itself may write too
+  kRead,          // everybody may read
+  kOwnRead,       // the process itself may read; others EACCES, writing EACCES
+  kOwnReadWrite,  // everybody may read, the process itself may write too
 };
 
 struct TaskRow {
   const char* name;
-  mode_t mode;                            // with its type
+  mode_t mode;  // with its type
   Access access = Access::kAnyone;
-  TaskGenerator generate = nullptr;       // a generated file
+  TaskGenerator generate = nullptr;  // a generated file
   Native native = Native::kNo;
-  TaskNodeMaker make = nullptr;           // anything else: links, directories
+  TaskNodeMaker make = nullptr;  // anything else: links, directories
   enum class Where { kBoth, kProcess, kThread } where = Where::kBoth;
   enum class Presence { kAlways, kAsOnHost } presence = Presence::kAlways;
 };
@@ -166,8 +166,8 @@ class TaskNode : public SyntheticNode {
 class TaskGeneratedFile : public TaskNode {
  public:
   using Generator = std::function<Result<std::string>(const TaskContext& context)>;
-  TaskGeneratedFile(Procfs& procfs, const TaskReference& reference, uint64_t inode, mode_t permissions, Access access,
-                    std::string name, Generator generator);
+  TaskGeneratedFile(Procfs& procfs, const TaskReference& reference, uint64_t inode, mode_t permissions,
+                    Access access, std::string name, Generator generator);
   bool is_generated() const override { return true; }
   Result<std::string> generate(const Caller* caller) override;
 

@@ -1,4 +1,5 @@
-// Files about the machine: every number comes from the ResourceView (fs/proc/{meminfo,stat,loadavg,uptime}.c).
+// Files about the machine: every number comes from the ResourceView
+// (fs/proc/{meminfo,stat,loadavg,uptime}.c).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,7 +16,8 @@ Result<std::string> generate_meminfo(const RootContext& context) {
   std::string text;
   for (const MemoryLine& line : TRY(context.resources.memory())) {
     bool has_unit = line.unit == MemoryLine::Unit::kKibibytes;
-    fmt::format_to(std::back_inserter(text), "{:<16}{:>8}{}\n", line.name + ":", line.value, has_unit ? " kB" : "");
+    fmt::format_to(std::back_inserter(text), "{:<16}{:>8}{}\n", line.name + ":", line.value,
+                   has_unit ? " kB" : "");
   }
   return text;
 }
@@ -30,14 +32,16 @@ Result<std::string> generate_uptime(const RootContext& context) {
   Uptime uptime = TRY(context.resources.uptime());
   auto seconds = [](uint64_t ns) {
     uint64_t centiseconds = ns / kNanosecondsPerCentisecond;
-    return fmt::format("{}.{:02}", centiseconds / kCentisecondsPerSecond, centiseconds % kCentisecondsPerSecond);
+    return fmt::format("{}.{:02}", centiseconds / kCentisecondsPerSecond,
+                       centiseconds % kCentisecondsPerSecond);
   };
   return fmt::format("{} {}\n", seconds(uptime.uptime_ns), seconds(uptime.idle_ns));
 }
 
 void append_cpu_line(std::string_view name, const CpuTimes& times, std::string* text) {
   // The kernel puts two spaces after the total's name.
-  fmt::format_to(std::back_inserter(*text), "{}{} {}\n", name, name == "cpu" ? " " : "", fmt::join(times.ticks, " "));
+  fmt::format_to(std::back_inserter(*text), "{}{} {}\n", name, name == "cpu" ? " " : "",
+                 fmt::join(times.ticks, " "));
 }
 
 Result<std::string> generate_stat(const RootContext& context) {
@@ -78,14 +82,19 @@ Result<std::string> generate_swaps(const RootContext& context) {
   }
   // The host's devices have no name inside.
   if (total > 0)
-    text += fmt::format("{:<40}{}\t{}\t\t{}\t\t{}\n", "none", "virtual", total, total - std::min(free, total), 0);
+    text +=
+        fmt::format("{:<40}{}\t{}\t\t{}\t\t{}\n", "none", "virtual", total, total - std::min(free, total), 0);
   return text;
 }
 
 Result<std::string> generate_vmstat(const RootContext& context) { return context.resources.vmstat(); }
 Result<std::string> generate_diskstats(const RootContext& context) { return context.resources.diskstats(); }
-Result<std::string> generate_cpu_pressure(const RootContext& context) { return context.resources.pressure("cpu"); }
-Result<std::string> generate_io_pressure(const RootContext& context) { return context.resources.pressure("io"); }
+Result<std::string> generate_cpu_pressure(const RootContext& context) {
+  return context.resources.pressure("cpu");
+}
+Result<std::string> generate_io_pressure(const RootContext& context) {
+  return context.resources.pressure("io");
+}
 Result<std::string> generate_memory_pressure(const RootContext& context) {
   return context.resources.pressure("memory");
 }
@@ -105,18 +114,20 @@ Result<std::string> generate_interrupts(const RootContext& context) {
     const char* description;
   };
   constexpr Row kRows[] = {
-      {"NMI", "Non-maskable interrupts"},     {"LOC", "Local timer interrupts"}, {"RES", "Rescheduling interrupts"},
-      {"CAL", "Function call interrupts"},    {"TLB", "TLB shootdowns"},         {"MCE", "Machine check exceptions"},
+      {"NMI", "Non-maskable interrupts"}, {"LOC", "Local timer interrupts"},
+      {"RES", "Rescheduling interrupts"}, {"CAL", "Function call interrupts"},
+      {"TLB", "TLB shootdowns"},          {"MCE", "Machine check exceptions"},
   };
   std::string text = fmt::format("    {} \n", cpu_columns(context, ""));
-  for (const Row& row : kRows) text += fmt::format("{}:{}   {}\n", row.name, cpu_columns(context, "0"), row.description);
+  for (const Row& row : kRows)
+    text += fmt::format("{}:{}   {}\n", row.name, cpu_columns(context, "0"), row.description);
   text += "ERR:          0\nMIS:          0\n";
   return text;
 }
 
 Result<std::string> generate_softirqs(const RootContext& context) {
-  constexpr const char* kKinds[] = {"HI",      "TIMER", "NET_TX",  "NET_RX", "BLOCK", "IRQ_POLL",
-                                    "TASKLET", "SCHED", "HRTIMER", "RCU"};
+  constexpr const char* kKinds[] = {"HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
+                                    "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
   Activity activity = TRY(context.resources.activity());
   size_t cpu_count = context.resources.cpus().size();
   std::string text = fmt::format("            {}\n", cpu_columns(context, ""));
@@ -168,8 +179,10 @@ Result<std::string> generate_buddyinfo(const RootContext& context) {
 Result<std::string> generate_zoneinfo(const RootContext& context) {
   Pages pages = TRY(page_counts(context));
   return fmt::format(
-      "Node 0, zone   Normal\n  pages free     {}\n        boost    0\n        min      0\n        low      0\n"
-      "        high     0\n        spanned  {}\n        present  {}\n        managed  {}\n        cma      0\n",
+      "Node 0, zone   Normal\n  pages free     {}\n        boost    0\n        min      0\n        low      "
+      "0\n"
+      "        high     0\n        spanned  {}\n        present  {}\n        managed  {}\n        cma      "
+      "0\n",
       pages.free, pages.total, pages.total, pages.total);
 }
 

@@ -71,7 +71,8 @@ void add_root_file(Procfs& procfs, FixedDirectory& root, const RootFile& row) {
   auto generate = [&procfs, &row](const Caller* caller) {
     return row.generate({procfs, procfs.kernel(), procfs.resources(), caller});
   };
-  directory.add(name, std::make_shared<GeneratedFile>(procfs, directory.inode_for(name), row.permissions, generate));
+  directory.add(
+      name, std::make_shared<GeneratedFile>(procfs, directory.inode_for(name), row.permissions, generate));
 }
 
 void add_links(Procfs& procfs, FixedDirectory& root) {
@@ -99,7 +100,7 @@ std::string random_uuid() {
   std::array<uint8_t, 16> bytes{};
   ssize_t count = ::getrandom(bytes.data(), bytes.size(), 0);
   SANDBOX_CHECK(count == static_cast<ssize_t>(bytes.size()), "getrandom gave too few bytes");
-  bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x40);   // RFC 4122, version 4
+  bytes[6] = static_cast<uint8_t>((bytes[6] & 0x0f) | 0x40);  // RFC 4122, version 4
   bytes[8] = static_cast<uint8_t>((bytes[8] & 0x3f) | 0x80);
   std::string text;
   for (size_t i = 0; i < bytes.size(); ++i) {

@@ -84,7 +84,7 @@ void add_sysctls(Procfs& procfs, FixedDirectory& sys) {
   for (const Sysctl& row : interface_sysctl_table()) {
     // Every network namespace has these three whatever its interfaces are called.
     for (const char* interface : {"all", "default", "lo"}) {
-      std::string_view path = row.path;   // "net/ipv4/conf/*/forwarding"
+      std::string_view path = row.path;  // "net/ipv4/conf/*/forwarding"
       size_t star = path.find('*');
       std::string own = fmt::format("{}{}{}", path.substr(0, star), interface, path.substr(star + 1));
       add(procfs, sys, own, row.permissions, [&procfs, &row, own](const Caller* caller) {

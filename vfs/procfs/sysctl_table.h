@@ -8,14 +8,14 @@
 namespace sandbox::vfs {
 
 struct Sysctl {
-  const char* path;          // below /proc/sys
-  mode_t permissions;        // what Linux shows; nothing here can be written (EACCES)
+  const char* path;    // below /proc/sys
+  mode_t permissions;  // what Linux shows; nothing here can be written (EACCES)
   enum class Source {
-    kConstant,               // what a fresh namespace, or a cautious machine, has
-    kHost,                   // the host's value, the constant where its kernel has none
-    kNetwork,                // the host's value for a workload in its network namespace, else the constant
+    kConstant,  // what a fresh namespace, or a cautious machine, has
+    kHost,      // the host's value, the constant where its kernel has none
+    kNetwork,   // the host's value for a workload in its network namespace, else the constant
   } source;
-  const char* value;         // without the newline
+  const char* value;  // without the newline
 };
 
 std::span<const Sysctl> sysctl_table();

@@ -26,8 +26,8 @@ Result<std::string> generate_devices(const RootContext&) {
 }
 
 Result<std::string> generate_cgroups(const RootContext&) {
-  constexpr const char* kControllers[] = {"cpuset", "cpu",        "cpuacct",  "blkio",   "memory",
-                                          "devices", "freezer",   "perf_event", "hugetlb", "pids"};
+  constexpr const char* kControllers[] = {"cpuset",  "cpu",     "cpuacct",    "blkio",   "memory",
+                                          "devices", "freezer", "perf_event", "hugetlb", "pids"};
   std::string text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
   // Hierarchy 0: the unified one of cgroup v2.
   for (const char* name : kControllers) text += fmt::format("{}\t0\t1\t1\n", name);
@@ -38,7 +38,8 @@ Result<std::string> generate_partitions(const RootContext&) { return "major mino
 Result<std::string> generate_execdomains(const RootContext&) { return "0-0\tLinux           \t[kernel]\n"; }
 Result<std::string> generate_slabinfo(const RootContext&) {
   return "slabinfo - version: 2.1\n"
-         "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> "
+         "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables "
+         "<limit> "
          "<batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n";
 }
 // Nothing of this kind is the workload's: modules, keys, AF_ALG, consoles.
@@ -48,14 +49,16 @@ Result<std::string> refuse(const RootContext&) { return err(EPERM); }
 // The sentry cannot look into the workload's IPC namespace, so its objects are not listed; ipcs(1) asks
 // the kernel itself.
 Result<std::string> generate_msg(const RootContext&) {
-  return "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      "
+  return "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime  "
+         "    "
          "rtime      ctime\n";
 }
 Result<std::string> generate_sem(const RootContext&) {
   return "       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n";
 }
 Result<std::string> generate_shm(const RootContext&) {
-  return "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      "
+  return "       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      "
+         "atime      "
          "dtime      ctime                   rss                  swap\n";
 }
 

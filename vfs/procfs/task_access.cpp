@@ -81,8 +81,9 @@ Result<void> check_access(const TaskContext& context, Access access) {
   const Credentials& caller = context.caller->credentials;
   if (caller.has_capability(CAP_SYS_PTRACE)) return {};
   TargetCredentials target = TRY(credentials_of(context));
-  bool is_same_user = caller.fsuid == target.uid && caller.fsuid == target.euid && caller.fsuid == target.suid &&
-                      caller.fsgid == target.gid && caller.fsgid == target.egid && caller.fsgid == target.sgid;
+  bool is_same_user = caller.fsuid == target.uid && caller.fsuid == target.euid &&
+                      caller.fsuid == target.suid && caller.fsgid == target.gid &&
+                      caller.fsgid == target.egid && caller.fsgid == target.sgid;
   bool has_its_caps = (target.permitted_caps & ~caller.effective_caps) == 0;
   if (!is_same_user || !has_its_caps) return err(EACCES);
   // The kernel gives the files of a task that is not dumpable to root.
@@ -99,9 +100,10 @@ Result<SyntheticNode::Owner> TaskNode::owner() {
   // A directory shows whom the task acts as; a file shows who may look into it.
   if (!is_directory()) path += "/environ";
   struct stat status;
-  if (::fstatat(procfs_.kernel().host_proc(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) return err(ENOENT);
-  return Owner{procfs_.kernel().uid_map().to_inside(status.st_uid), procfs_.kernel().gid_map().to_inside(status.st_gid),
-               status.st_mtim, std::nullopt};
+  if (::fstatat(procfs_.kernel().host_proc(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0)
+    return err(ENOENT);
+  return Owner{procfs_.kernel().uid_map().to_inside(status.st_uid),
+               procfs_.kernel().gid_map().to_inside(status.st_gid), status.st_mtim, std::nullopt};
 }
 
 TaskGeneratedFile::TaskGeneratedFile(Procfs& procfs, const TaskReference& reference, uint64_t inode,
@@ -122,7 +124,8 @@ Result<std::string> task_verbatim(const TaskContext& context) {
 }
 
 std::optional<int> parse_decimal_name(std::string_view name) {
-  if (name.empty() || (name.size() > 1 && name.front() == '0') || name.front() < '0' || name.front() > '9') return {};
+  if (name.empty() || (name.size() > 1 && name.front() == '0') || name.front() < '0' || name.front() > '9')
+    return {};
   return parse_number<int>(name);
 }
 

@@ -1,4 +1,5 @@
-// The auxiliary vector of a program that the loader started: the kernel recorded the loader's, the stack holds the program's.
+// The auxiliary vector of a program that the loader started: the kernel recorded the loader's, the stack
+// holds the program's.
 #include "vfs/procfs/task_auxv.h"
 
 #include <elf.h>
@@ -19,7 +20,7 @@ namespace {
 constexpr uint64_t kGap = 16 * 1024;
 // ... and the loader moves the vector down by the strings of an interpreter line and of the program's path.
 constexpr uint64_t kMoved = 132 * 1024;
-constexpr size_t kArgumentsField = 48;   // of stat: arg_start
+constexpr size_t kArgumentsField = 48;  // of stat: arg_start
 
 std::vector<Elf64_auxv_t> parse(std::string_view bytes) {
   std::vector<Elf64_auxv_t> entries(bytes.size() / sizeof(Elf64_auxv_t));

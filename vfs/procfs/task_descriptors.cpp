@@ -31,12 +31,13 @@ class DescriptorLink : public TaskNode {
     if (!task) return err(ENOENT);
     struct stat status;
     std::string path = fmt::format("fd/{}", descriptor_);
-    if (::fstatat(task->host_directory.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) return err(ENOENT);
+    if (::fstatat(task->host_directory.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0)
+      return err(ENOENT);
     Owner owner = TRY(TaskNode::owner());
     owner.permissions = status.st_mode & 0777;
     return owner;
   }
-  uint64_t size() override { return 64; }   // as the kernel's
+  uint64_t size() override { return 64; }  // as the kernel's
 
  private:
   Result<UniqueFd> duplicate(const Caller& caller) const {
@@ -63,7 +64,7 @@ std::string translate_pid(const TaskContext& context, std::string_view word) {
 
 void append_lock_line(const TaskContext& context, std::string_view line, std::string* shown) {
   std::string_view rest = line;
-  constexpr int kWordsBeforePid = 5;   // lock: N: KIND MODE TYPE
+  constexpr int kWordsBeforePid = 5;  // lock: N: KIND MODE TYPE
   for (int i = 0; i < kWordsBeforePid; ++i) take_word(&rest);
   size_t pid_at = rest.find_first_not_of(' ');
   if (pid_at == std::string_view::npos) return;
@@ -121,9 +122,11 @@ class DescriptorDirectory : public TaskNode {
     if (!task) return err(ENOENT);
     struct stat status;
     std::string path = fmt::format("fd/{}", *descriptor);
-    if (::fstatat(task->host_directory.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) return err(ENOENT);
+    if (::fstatat(task->host_directory.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0)
+      return err(ENOENT);
     uint64_t inode = SyntheticFilesystem::inode_of(inode_number(), name);
-    if (kind_ == Kind::kLinks) return std::make_shared<DescriptorLink>(procfs(), reference(), inode, *descriptor);
+    if (kind_ == Kind::kLinks)
+      return std::make_shared<DescriptorLink>(procfs(), reference(), inode, *descriptor);
     return std::make_shared<TaskGeneratedFile>(
         procfs(), reference(), inode, 0444, Access::kPtrace, std::string(name),
         [number = *descriptor](const TaskContext& context) { return generate_fdinfo(context, number); });
@@ -139,7 +142,8 @@ class DescriptorDirectory : public TaskNode {
       auto descriptor = parse_decimal_name(name);
       if (!descriptor || *descriptor == task.kernel.reserved_descriptor()) continue;
       mode_t type = kind_ == Kind::kLinks ? S_IFLNK : S_IFREG;
-      entries.push_back({name, SyntheticFilesystem::inode_of(inode_number(), name), directory_entry_type(type)});
+      entries.push_back(
+          {name, SyntheticFilesystem::inode_of(inode_number(), name), directory_entry_type(type)});
     }
     return entries;
   }

@@ -16,8 +16,9 @@ using Scope = TaskReference::Scope;
 // Calls `take` with every row, until it returns true.
 template <typename Take>
 void find_row(Take take) {
-  const std::array tables = {task_status_rows(), task_settings_rows(),   task_memory_rows(), task_mount_rows(),
-                             task_link_rows(),   task_descriptor_rows(), task_network_rows()};
+  const std::array tables = {task_status_rows(), task_settings_rows(), task_memory_rows(),
+                             task_mount_rows(),  task_link_rows(),     task_descriptor_rows(),
+                             task_network_rows()};
   for (std::span<const TaskRow> table : tables)
     for (const TaskRow& row : table)
       if (take(row)) return;
@@ -42,7 +43,8 @@ class NativeFile : public Inode {
     auto task = open_task(procfs_, reference_, nullptr, row_.name);
     if (!task) return err(ENOENT);
     Attributes attributes = {};
-    if (::statx(task->host_directory.get(), row_.name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &attributes) < 0)
+    if (::statx(task->host_directory.get(), row_.name, AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &attributes) <
+        0)
       return err(ENOENT);
     attributes.stx_mode = static_cast<uint16_t>(row_.mode);
     attributes.stx_uid = procfs_.kernel().uid_map().to_inside(attributes.stx_uid);
@@ -109,7 +111,9 @@ class ThreadsDirectory : public TaskNode {
   }
 
  private:
-  uint64_t inode_for(std::string_view name) const { return SyntheticFilesystem::inode_of(inode_number(), name); }
+  uint64_t inode_for(std::string_view name) const {
+    return SyntheticFilesystem::inode_of(inode_number(), name);
+  }
 };
 
 class TaskDirectory : public TaskNode {
@@ -123,7 +127,8 @@ class TaskDirectory : public TaskNode {
     InodePtr found;
     find_row([&](const TaskRow& row) {
       if (name != row.name) return false;
-      if (is_present(procfs(), row, reference().scope)) found = make_node(procfs(), reference(), inode_for(name), row);
+      if (is_present(procfs(), row, reference().scope))
+        found = make_node(procfs(), reference(), inode_for(name), row);
       return true;
     });
     if (!found || !is_alive()) return err(ENOENT);
@@ -145,10 +150,12 @@ class TaskDirectory : public TaskNode {
   }
 
  protected:
-  uint32_t link_count() override { return reference().scope == Scope::kProcess ? 9 : 7; }   // as the kernel's
+  uint32_t link_count() override { return reference().scope == Scope::kProcess ? 9 : 7; }  // as the kernel's
 
  private:
-  uint64_t inode_for(std::string_view name) const { return SyntheticFilesystem::inode_of(inode_number(), name); }
+  uint64_t inode_for(std::string_view name) const {
+    return SyntheticFilesystem::inode_of(inode_number(), name);
+  }
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Links that name objects of a task: cwd, root, exe and its namespaces (fs/proc/base.c, fs/proc/namespaces.c).
+// Links that name objects of a task: cwd, root, exe and its namespaces (fs/proc/base.c,
+// fs/proc/namespaces.c).
 #include <fcntl.h>
 #include <fmt/format.h>
 
@@ -101,7 +102,9 @@ class NamespaceDirectory : public TaskNode {
   }
 
  private:
-  uint64_t inode_for(std::string_view name) const { return SyntheticFilesystem::inode_of(inode_number(), name); }
+  uint64_t inode_for(std::string_view name) const {
+    return SyntheticFilesystem::inode_of(inode_number(), name);
+  }
 };
 
 InodePtr make_namespaces(Procfs& procfs, const TaskReference& reference, uint64_t inode) {

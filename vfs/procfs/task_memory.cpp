@@ -16,7 +16,7 @@ struct Mapping {
   uint64_t device = 0;
   uint64_t inode = 0;
   std::string_view head;
-  std::string_view path;   // "" for anonymous memory
+  std::string_view path;  // "" for anonymous memory
 };
 
 // Nothing when `line` is not a line of maps (a detail line of smaps).
@@ -29,8 +29,8 @@ std::optional<Mapping> parse_mapping(std::string_view line) {
   auto start = parse_number<uint64_t>(range.substr(0, dash), 16);
   auto end = parse_number<uint64_t>(range.substr(dash + 1), 16);
   if (!start || !end) return std::nullopt;
-  take_word(&rest);   // permissions
-  take_word(&rest);   // offset
+  take_word(&rest);  // permissions
+  take_word(&rest);  // offset
   std::string_view device = take_word(&rest);
   size_t colon = device.find(':');
   if (colon == std::string_view::npos) return std::nullopt;

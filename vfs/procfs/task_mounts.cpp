@@ -47,8 +47,8 @@ std::string merged_options(const Vfs::MountLine& mount) {
 Result<std::string> generate_mounts(const TaskContext& context) {
   std::string shown;
   for (const Vfs::MountLine& mount : TRY(mounts_of(context))) {
-    fmt::format_to(std::back_inserter(shown), "{} {} {} {} 0 0\n", escaped(mount.source), escaped(mount.mountpoint),
-                   escaped(mount.type), merged_options(mount));
+    fmt::format_to(std::back_inserter(shown), "{} {} {} {} 0 0\n", escaped(mount.source),
+                   escaped(mount.mountpoint), escaped(mount.type), merged_options(mount));
   }
   return shown;
 }
@@ -56,8 +56,8 @@ Result<std::string> generate_mounts(const TaskContext& context) {
 Result<std::string> generate_mountstats(const TaskContext& context) {
   std::string shown;
   for (const Vfs::MountLine& mount : TRY(mounts_of(context))) {
-    fmt::format_to(std::back_inserter(shown), "device {} mounted on {} with fstype {}\n", escaped(mount.source),
-                   escaped(mount.mountpoint), escaped(mount.type));
+    fmt::format_to(std::back_inserter(shown), "device {} mounted on {} with fstype {}\n",
+                   escaped(mount.source), escaped(mount.mountpoint), escaped(mount.type));
   }
   return shown;
 }

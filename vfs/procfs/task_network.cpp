@@ -1,6 +1,6 @@
 // /proc/PID/net: the host kernel's text for the task's own network namespace.
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include "vfs/procfs/context.h"
@@ -10,13 +10,13 @@ namespace {
 
 // Each tells of one network namespace only, in numbers that mean the same on either side.
 constexpr const char* kFiles[] = {
-    "anycast6",    "arp",       "connector",     "dev",         "dev_mcast",   "fib_trie",  "fib_triestat",
-    "icmp",        "icmp6",     "if_inet6",      "igmp",        "igmp6",       "ip6_flowlabel", "ip6_mr_cache",
-    "ip6_mr_vif",  "ip_mr_cache", "ip_mr_vif",   "ipv6_route",  "mcfilter",    "mcfilter6", "netlink",
-    "netstat",     "packet",    "protocols",     "psched",      "ptype",       "raw",       "raw6",
-    "route",       "rt6_stats", "rt_acct",       "snmp",        "snmp6",       "sockstat",  "sockstat6",
-    "softnet_stat", "tcp",      "tcp6",          "udp",         "udp6",        "udplite",   "udplite6",
-    "unix",        "wireless",  "xfrm_stat",
+    "anycast6",     "arp",         "connector", "dev",        "dev_mcast", "fib_trie",      "fib_triestat",
+    "icmp",         "icmp6",       "if_inet6",  "igmp",       "igmp6",     "ip6_flowlabel", "ip6_mr_cache",
+    "ip6_mr_vif",   "ip_mr_cache", "ip_mr_vif", "ipv6_route", "mcfilter",  "mcfilter6",     "netlink",
+    "netstat",      "packet",      "protocols", "psched",     "ptype",     "raw",           "raw6",
+    "route",        "rt6_stats",   "rt_acct",   "snmp",       "snmp6",     "sockstat",      "sockstat6",
+    "softnet_stat", "tcp",         "tcp6",      "udp",        "udp6",      "udplite",       "udplite6",
+    "unix",         "wireless",    "xfrm_stat",
 };
 
 class NetworkDirectory : public TaskNode {
@@ -50,7 +50,9 @@ class NetworkDirectory : public TaskNode {
     std::string path = fmt::format("net/{}", name);
     return ::fstatat(task.host_directory.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
   }
-  uint64_t inode_for(std::string_view name) const { return SyntheticFilesystem::inode_of(inode_number(), name); }
+  uint64_t inode_for(std::string_view name) const {
+    return SyntheticFilesystem::inode_of(inode_number(), name);
+  }
 };
 
 InodePtr make_network(Procfs& procfs, const TaskReference& reference, uint64_t inode) {

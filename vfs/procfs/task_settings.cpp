@@ -21,11 +21,16 @@ Result<std::string> generate_patch_state(const TaskContext&) { return "-1\n"; }
 std::string id_map_text(const IdMap& map) {
   std::string text;
   for (const IdMap::Range& range : map.ranges())
-    fmt::format_to(std::back_inserter(text), "{:>10} {:>10} {:>10}\n", range.inside, range.inside, range.count);
+    fmt::format_to(std::back_inserter(text), "{:>10} {:>10} {:>10}\n", range.inside, range.inside,
+                   range.count);
   return text;
 }
-Result<std::string> generate_uid_map(const TaskContext& context) { return id_map_text(context.kernel.uid_map()); }
-Result<std::string> generate_gid_map(const TaskContext& context) { return id_map_text(context.kernel.gid_map()); }
+Result<std::string> generate_uid_map(const TaskContext& context) {
+  return id_map_text(context.kernel.uid_map());
+}
+Result<std::string> generate_gid_map(const TaskContext& context) {
+  return id_map_text(context.kernel.gid_map());
+}
 
 // The number in the name is the host's own count of sessions; the nice value is the task's.
 Result<std::string> generate_autogroup(const TaskContext& context) {
@@ -40,7 +45,8 @@ Result<std::string> generate_sched(const TaskContext& context) {
   constexpr std::string_view kThreads = ", #threads: ";
   // Command names are at most 15 bytes, so the right one is the first after them.
   size_t threads = host.find(kThreads);
-  for (size_t next = threads; next != std::string::npos && next < 64; next = host.find(kThreads, next + 1)) threads = next;
+  for (size_t next = threads; next != std::string::npos && next < 64; next = host.find(kThreads, next + 1))
+    threads = next;
   if (threads == std::string::npos) return err(EIO);
   size_t open = host.rfind('(', threads);
   if (open == std::string::npos) return err(EIO);
@@ -75,10 +81,9 @@ class AttributeDirectory : public TaskNode {
   Result<InodePtr> lookup(std::string_view name) override {
     for (const char* known : kAttributes) {
       if (name != known) continue;
-      return std::make_shared<TaskGeneratedFile>(procfs(), reference(),
-                                                 SyntheticFilesystem::inode_of(inode_number(), name), 0666,
-                                                 Access::kAnyone, known,
-                                                 [](const TaskContext&) -> Result<std::string> { return err(EINVAL); });
+      return std::make_shared<TaskGeneratedFile>(
+          procfs(), reference(), SyntheticFilesystem::inode_of(inode_number(), name), 0666, Access::kAnyone,
+          known, [](const TaskContext&) -> Result<std::string> { return err(EINVAL); });
     }
     return err(ENOENT);
   }
@@ -86,7 +91,8 @@ class AttributeDirectory : public TaskNode {
   Result<std::vector<DirectoryEntry>> list(const Caller&) override {
     std::vector<DirectoryEntry> entries;
     for (const char* name : kAttributes)
-      entries.push_back({name, SyntheticFilesystem::inode_of(inode_number(), name), directory_entry_type(S_IFREG)});
+      entries.push_back(
+          {name, SyntheticFilesystem::inode_of(inode_number(), name), directory_entry_type(S_IFREG)});
     return entries;
   }
 };
@@ -119,7 +125,8 @@ constexpr TaskRow kRows[] = {
     task_file("projid_map", 0444, Access::kAnyone, generate_uid_map),
     task_file("setgroups", 0444, Access::kAnyone, task_verbatim),
     task_directory("attr", 0555, make_attributes),
-    where(TaskRow::Where::kProcess, if_on_host(task_file("autogroup", 0444, Access::kAnyone, generate_autogroup))),
+    where(TaskRow::Where::kProcess,
+          if_on_host(task_file("autogroup", 0444, Access::kAnyone, generate_autogroup))),
     where(TaskRow::Where::kProcess, if_on_host(task_native("coredump_filter", 0644, Native::kOwnReadWrite))),
     where(TaskRow::Where::kProcess, if_on_host(task_file("timers", 0444, Access::kAnyone, generate_timers))),
     where(TaskRow::Where::kProcess, task_native("timerslack_ns", 0666, Native::kOwnReadWrite)),

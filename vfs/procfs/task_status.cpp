@@ -13,10 +13,11 @@ namespace {
 
 // ---- state ----
 
-// A ptrace stop is our own doing. Of the two kinds the workload may not see, the lasting one is job control's.
+// A ptrace stop is our own doing. Of the two kinds the workload may not see, the lasting one is job
+// control's.
 char shown_state(const TaskContext& context, char state) {
   bool is_reader = context.caller && context.kernel.pid_inside(context.caller->host_tid) == context.task.tid;
-  if (is_reader) return 'R';   // it waits for this very answer
+  if (is_reader) return 'R';  // it waits for this very answer
   return state == 't' ? 'T' : state;
 }
 
@@ -119,7 +120,9 @@ Result<std::string> generate_status(const TaskContext& context) {
     std::string_view key = line.substr(0, colon);
     std::string_view value = line.substr(colon + 1);
     std::string_view trimmed = value.substr(std::min(value.find_first_not_of('\t'), value.size()));
-    auto number = [&](auto replacement) { fmt::format_to(std::back_inserter(shown), "{}:\t{}\n", key, replacement); };
+    auto number = [&](auto replacement) {
+      fmt::format_to(std::back_inserter(shown), "{}:\t{}\n", key, replacement);
+    };
     if (key == "Umask") {
       fmt::format_to(std::back_inserter(shown), "Umask:\t{:04o}\n", context.task.umask);
     } else if (key == "State") {
@@ -139,7 +142,8 @@ Result<std::string> generate_status(const TaskContext& context) {
     } else if (key == "Uid") {
       fmt::format_to(std::back_inserter(shown), "Uid:{}\n", translate_ids(value, context.kernel.uid_map()));
     } else if (key == "Gid" || key == "Groups") {
-      fmt::format_to(std::back_inserter(shown), "{}:{}\n", key, translate_ids(value, context.kernel.gid_map()));
+      fmt::format_to(std::back_inserter(shown), "{}:{}\n", key,
+                     translate_ids(value, context.kernel.gid_map()));
     } else {
       shown.append(line).append("\n");
     }
@@ -186,7 +190,8 @@ constexpr TaskRow kRows[] = {
     task_file("cmdline", 0444, Access::kAnyone, generate_cmdline),
     task_file("environ", 0400, Access::kPtrace, task_verbatim),
     task_file("auxv", 0400, Access::kPtrace, generate_auxv),
-    if_on_host(where(TaskRow::Where::kThread, task_file("children", 0444, Access::kAnyone, generate_children))),
+    if_on_host(
+        where(TaskRow::Where::kThread, task_file("children", 0444, Access::kAnyone, generate_children))),
 };
 
 }  // namespace

@@ -17,7 +17,8 @@ Result<UniqueFd> open_host_file(int directory_fd, const std::string& path, int f
   open_how how = {};
   how.flags = static_cast<uint64_t>(flags) | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  // EAGAIN: a rename somewhere raced the walk of ".."; there is none in these paths, yet the kernel may say so.
+  // EAGAIN: a rename somewhere raced the walk of ".."; there is none in these paths, yet the kernel may say
+  // so.
   for (;;) {
     long fd = ::syscall(SYS_openat2, directory_fd, path.c_str(), &how, sizeof how);
     if (fd >= 0) return UniqueFd(static_cast<int>(fd));

@@ -135,8 +135,8 @@ Result<std::string> HostResources::diskstats() {
   std::array<uint64_t, 17> sums{};
   std::string disk;
   for_each_line(text, [&](std::string_view line) {
-    take_word(&line);   // major
-    take_word(&line);   // minor
+    take_word(&line);  // major
+    take_word(&line);  // minor
     std::string_view name = take_word(&line);
     // Partitions follow their disk, and stacked devices repeat what disks below them count.
     bool is_partition = !disk.empty() && name.starts_with(disk);
@@ -154,7 +154,8 @@ Result<Load> HostResources::load() {
   std::string text = TRY(read_host_file(proc_, "loadavg"));
   std::string_view rest = text;
   Load load;
-  for (double& average : load.averages) average = static_cast<double>(parse_seconds_as_ns(take_word(&rest))) / 1e9;
+  for (double& average : load.averages)
+    average = static_cast<double>(parse_seconds_as_ns(take_word(&rest))) / 1e9;
   return load;
 }
 

@@ -88,7 +88,8 @@ Result<std::vector<DirectoryEntry>> FixedDirectory::list(const Caller&) {
   return entries;
 }
 
-GeneratedFile::GeneratedFile(SyntheticFilesystem& filesystem, uint64_t inode, mode_t permissions, Generator generator)
+GeneratedFile::GeneratedFile(SyntheticFilesystem& filesystem, uint64_t inode, mode_t permissions,
+                             Generator generator)
     : SyntheticNode(filesystem, inode, S_IFREG | permissions), generator_(std::move(generator)) {}
 
 GeneratedLink::GeneratedLink(SyntheticFilesystem& filesystem, uint64_t inode, Generator generator)

@@ -26,7 +26,7 @@ class SyntheticNode : public Inode {
     uid_t uid = 0;
     gid_t gid = 0;
     timespec time{};
-    std::optional<mode_t> permissions;   // when they are not those the node was made with
+    std::optional<mode_t> permissions;  // when they are not those the node was made with
   };
   // Whose it is now, and its times; asked at each getattr. Default: root, the file system's birth.
   virtual Result<Owner> owner();
@@ -49,7 +49,9 @@ class FixedDirectory : public SyntheticNode {
   std::shared_ptr<FixedDirectory> add_directory(std::string_view name, mode_t permissions = 0555);
   // The directory at the end of "a/b/c", made where it is missing.
   FixedDirectory& directory_at(std::string_view path);
-  uint64_t inode_for(std::string_view name) const { return SyntheticFilesystem::inode_of(inode_number(), name); }
+  uint64_t inode_for(std::string_view name) const {
+    return SyntheticFilesystem::inode_of(inode_number(), name);
+  }
 
   Result<InodePtr> lookup(std::string_view name) override;
   Result<std::vector<DirectoryEntry>> list(const Caller& caller) override;

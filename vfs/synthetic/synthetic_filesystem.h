@@ -12,7 +12,8 @@ class SyntheticFilesystem : public Filesystem {
   static constexpr uint64_t kRootInode = 1;
 
   // `magic`: statfs's f_type (linux/magic.h); `source` and `options`: as mountinfo prints them.
-  SyntheticFilesystem(std::string type, CachePolicy policy, long magic, std::string source, std::string options);
+  SyntheticFilesystem(std::string type, CachePolicy policy, long magic, std::string source,
+                      std::string options);
 
   // The inode number of `name` in the directory `parent`: the same one whenever it is looked up.
   static uint64_t inode_of(uint64_t parent, std::string_view name);

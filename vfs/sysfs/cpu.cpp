@@ -13,9 +13,9 @@ namespace {
 // How an attribute of one CPU is shown.
 enum class Form { kVerbatim, kCpuList, kCpuMask };
 struct Attribute {
-  const char* path;         // below cpuN
+  const char* path;  // below cpuN
   Form form = Form::kVerbatim;
-  const char* host_list;    // the host's list that a list or a mask is made of
+  const char* host_list;  // the host's list that a list or a mask is made of
 };
 constexpr Attribute kTopology[] = {
     {"topology/core_id", Form::kVerbatim, nullptr},
@@ -49,7 +49,7 @@ constexpr Attribute kCache[] = {
     {"shared_cpu_list", Form::kCpuList, "shared_cpu_list"},
 };
 constexpr int kMaximumCacheIndex = 8;
-constexpr const char* kKernelMaximum = "8191\n";   // NR_CPUS - 1 of distribution kernels
+constexpr const char* kKernelMaximum = "8191\n";  // NR_CPUS - 1 of distribution kernels
 
 // Of the CPUs in the host's list, those that the workload has.
 Result<std::vector<int>> visible(ResourceView& resources, int cpu, const std::string& path) {
@@ -97,7 +97,8 @@ class CpuDirectory : public FixedDirectory {
       });
     for (const char* name : {"offline", "isolated", "nohz_full"})
       add_attribute(sysfs, *this, name, [](const Caller*) -> Result<std::string> { return "\n"; });
-    add_attribute(sysfs, *this, "kernel_max", [](const Caller*) -> Result<std::string> { return kKernelMaximum; });
+    add_attribute(sysfs, *this, "kernel_max",
+                  [](const Caller*) -> Result<std::string> { return kKernelMaximum; });
   }
 
   Result<InodePtr> lookup(std::string_view name) override {
@@ -133,6 +134,8 @@ class CpuDirectory : public FixedDirectory {
 
 }  // namespace
 
-InodePtr make_cpu_directory(Sysfs& sysfs, uint64_t inode) { return std::make_shared<CpuDirectory>(sysfs, inode); }
+InodePtr make_cpu_directory(Sysfs& sysfs, uint64_t inode) {
+  return std::make_shared<CpuDirectory>(sysfs, inode);
+}
 
 }  // namespace sandbox::vfs

@@ -14,20 +14,33 @@ struct Constant {
   const char* value;
 };
 constexpr Constant kLoopback[] = {
-    {"addr_assign_type", "0\n"}, {"addr_len", "6\n"},       {"address", "00:00:00:00:00:00\n"},
-    {"broadcast", "00:00:00:00:00:00\n"}, {"carrier", "1\n"}, {"carrier_changes", "0\n"},
-    {"dev_id", "0x0\n"},         {"dev_port", "0\n"},       {"dormant", "0\n"},
-    {"flags", "0x9\n"},          {"ifindex", "1\n"},
-    {"iflink", "1\n"},           {"link_mode", "0\n"},      {"mtu", "65536\n"},
-    {"netdev_group", "0\n"},     {"operstate", "unknown\n"}, {"proto_down", "0\n"},
-    {"tx_queue_len", "1000\n"},  {"type", "772\n"},         {"uevent", "INTERFACE=lo\nIFINDEX=1\n"},
+    {"addr_assign_type", "0\n"},
+    {"addr_len", "6\n"},
+    {"address", "00:00:00:00:00:00\n"},
+    {"broadcast", "00:00:00:00:00:00\n"},
+    {"carrier", "1\n"},
+    {"carrier_changes", "0\n"},
+    {"dev_id", "0x0\n"},
+    {"dev_port", "0\n"},
+    {"dormant", "0\n"},
+    {"flags", "0x9\n"},
+    {"ifindex", "1\n"},
+    {"iflink", "1\n"},
+    {"link_mode", "0\n"},
+    {"mtu", "65536\n"},
+    {"netdev_group", "0\n"},
+    {"operstate", "unknown\n"},
+    {"proto_down", "0\n"},
+    {"tx_queue_len", "1000\n"},
+    {"type", "772\n"},
+    {"uevent", "INTERFACE=lo\nIFINDEX=1\n"},
 };
 
 // The columns of /proc/net/dev in their order.
 constexpr const char* kCounters[] = {
-    "rx_bytes", "rx_packets", "rx_errors", "rx_dropped", "rx_fifo_errors", "rx_frame_errors", "rx_compressed",
-    "multicast", "tx_bytes",  "tx_packets", "tx_errors", "tx_dropped",     "tx_fifo_errors",  "collisions",
-    "tx_carrier_errors", "tx_compressed",
+    "rx_bytes",       "rx_packets", "rx_errors",         "rx_dropped",    "rx_fifo_errors", "rx_frame_errors",
+    "rx_compressed",  "multicast",  "tx_bytes",          "tx_packets",    "tx_errors",      "tx_dropped",
+    "tx_fifo_errors", "collisions", "tx_carrier_errors", "tx_compressed",
 };
 
 Result<std::string> read_counter(KernelView& kernel, const Caller* caller, size_t column) {

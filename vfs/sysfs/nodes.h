@@ -18,7 +18,8 @@ class Sysfs final : public SyntheticFilesystem {
 };
 
 // Puts a generated file "a/b/c" below `directory`, with the directories it needs.
-void add_attribute(Sysfs& sysfs, FixedDirectory& directory, std::string_view path, GeneratedFile::Generator generate);
+void add_attribute(Sysfs& sysfs, FixedDirectory& directory, std::string_view path,
+                   GeneratedFile::Generator generate);
 
 // devices/system/cpu, made afresh at each look-up: the CPUs of a sandbox may change while it runs.
 InodePtr make_cpu_directory(Sysfs& sysfs, uint64_t inode);

@@ -12,8 +12,9 @@ namespace sandbox::vfs {
 namespace {
 
 constexpr const char* kEmptyDirectories[] = {
-    "block",        "bus/cpu/devices",   "class/block",  "class/tty", "class/power_supply", "dev/block", "dev/char",
-    "firmware",     "fs/cgroup",         "hypervisor",   "module",    "power",
+    "block",     "bus/cpu/devices", "class/block", "class/tty", "class/power_supply",
+    "dev/block", "dev/char",        "firmware",    "fs/cgroup", "hypervisor",
+    "module",    "power",
 };
 
 // Settings of the host's kernel that the workload's own memory and clocks follow.
@@ -51,7 +52,8 @@ Sysfs::Sysfs(SysfsOptions options)
     : SyntheticFilesystem("sysfs", CachePolicy::kRevalidate, SYSFS_MAGIC, "sysfs", "rw"),
       options_(std::move(options)) {}
 
-void add_attribute(Sysfs& sysfs, FixedDirectory& directory, std::string_view path, GeneratedFile::Generator generate) {
+void add_attribute(Sysfs& sysfs, FixedDirectory& directory, std::string_view path,
+                   GeneratedFile::Generator generate) {
   size_t slash = path.rfind('/');
   FixedDirectory& parent =
       slash == std::string_view::npos ? directory : directory.directory_at(path.substr(0, slash));
