@@ -10,6 +10,43 @@
 namespace sandbox::vfs {
 namespace {
 
+// Which numbers are open. fdinfo asks whether the reader might ptrace the task; fd, of a task that is not
+// dumpable, belongs to the first user namespace's root, whom an unprivileged sentry is not.
+constexpr const char* kListings[] = {"fdinfo", "fd"};
+
+bool is_open(const TaskContext& task, int descriptor) {
+  for (const char* listing : kListings) {
+    struct stat status;
+    std::string path = fmt::format("{}/{}", listing, descriptor);
+    if (::fstatat(task.host_directory.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return true;
+  }
+  return false;
+}
+
+Result<std::vector<std::string>> list_open(const TaskContext& task) {
+  auto names = list_host_directory(task.host_directory.get(), kListings[0]);
+  if (names) return names;
+  return list_host_directory(task.host_directory.get(), kListings[1]);
+}
+
+// The bits of a link in fd: r-x when it was opened for reading, -wx for writing. Errors: ENOENT (closed).
+Result<mode_t> access_bits(const TaskContext& task, int descriptor) {
+  struct stat status;
+  std::string path = fmt::format("fd/{}", descriptor);
+  if (::fstatat(task.host_directory.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+    return status.st_mode & 0777;
+  auto text = task.read_host(fmt::format("fdinfo/{}", descriptor));
+  if (!text) return err(ENOENT);
+  mode_t bits = 0100;
+  for_each_line(*text, [&](std::string_view line) {
+    if (take_word(&line) != "flags:") return;
+    int flags = parse_number<int>(take_word(&line), 8).value_or(0);
+    if ((flags & O_ACCMODE) != O_WRONLY) bits |= 0400;
+    if ((flags & O_ACCMODE) != O_RDONLY) bits |= 0200;
+  });
+  return bits;
+}
+
 class DescriptorLink : public TaskNode {
  public:
   DescriptorLink(Procfs& procfs, const TaskReference& reference, uint64_t inode, int descriptor)
@@ -29,12 +66,9 @@ class DescriptorLink : public TaskNode {
   Result<Owner> owner() override {
     auto task = context(nullptr);
     if (!task) return err(ENOENT);
-    struct stat status;
-    std::string path = fmt::format("fd/{}", descriptor_);
-    if (::fstatat(task->host_directory.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0)
-      return err(ENOENT);
+    mode_t bits = TRY(access_bits(*task, descriptor_));
     Owner owner = TRY(TaskNode::owner());
-    owner.permissions = status.st_mode & 0777;
+    owner.permissions = bits;
     return owner;
   }
   uint64_t size() override { return 64; }  // as the kernel's
@@ -120,10 +154,7 @@ class DescriptorDirectory : public TaskNode {
     if (!descriptor || *descriptor == procfs().kernel().reserved_descriptor()) return err(ENOENT);
     auto task = context(nullptr);
     if (!task) return err(ENOENT);
-    struct stat status;
-    std::string path = fmt::format("fd/{}", *descriptor);
-    if (::fstatat(task->host_directory.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0)
-      return err(ENOENT);
+    if (!is_open(*task, *descriptor)) return err(ENOENT);
     uint64_t inode = SyntheticFilesystem::inode_of(inode_number(), name);
     if (kind_ == Kind::kLinks)
       return std::make_shared<DescriptorLink>(procfs(), reference(), inode, *descriptor);
@@ -138,7 +169,7 @@ class DescriptorDirectory : public TaskNode {
     TaskContext task = TRY(context(&caller));
     TRY(check_access(task, Access::kPtrace));
     std::vector<DirectoryEntry> entries;
-    for (const std::string& name : TRY(list_host_directory(task.host_directory.get(), "fd"))) {
+    for (const std::string& name : TRY(list_open(task))) {
       auto descriptor = parse_decimal_name(name);
       if (!descriptor || *descriptor == task.kernel.reserved_descriptor()) continue;
       mode_t type = kind_ == Kind::kLinks ? S_IFLNK : S_IFREG;
