@@ -67,7 +67,9 @@ Result<void> map_all(pid_t target, IdKind kind) {
 Result<void> map_single(pid_t target, IdKind kind) {
   if (kind == IdKind::kGroup) TRY(write_host_file(fmt::format("/proc/{}/setgroups", target), "deny"));
   uint32_t id = kind == IdKind::kUser ? geteuid() : getegid();
-  return write_id_map(target, kind, fmt::format("{} {} 1\n", id, id));
+  // Everybody else's files show as kOverflowId: whoever has that id must not look like their owner.
+  uint32_t inside = id == IdMap::kOverflowId ? id - 1 : id;
+  return write_id_map(target, kind, fmt::format("{} {} 1\n", inside, id));
 }
 
 // Runs in the namespace that is the parent of `target`'s. The widest map that is granted.

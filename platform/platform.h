@@ -72,7 +72,7 @@ struct LaunchOptions {
 
 // The sentry's own user and mount namespaces, entered once, before anything else is set up and while
 // the process has one thread: unshares, maps ids one to one (all ids as root, else the caller's own and
-// what newuidmap grants), makes every mount private. Afterwards the process has every capability in its
+// what newuidmap grants; a lone 65534 becomes 65533), makes every mount private. Afterwards the process has every capability in its
 // own namespace and none outside. Errors: EPERM, ENOSPC, EUSERS: the host forbids user namespaces.
 struct SentryNamespaces {
   IdMap uid_map, gid_map;   // sentry's namespace to the host's

@@ -19,6 +19,9 @@ IdMap map_for(uint32_t id, const IdMap& sentry, uint32_t own_id) {
   return IdMap(std::move(ranges));
 }
 
+// The number the caller of the sandbox knows for an id of the sentry's.
+uint32_t host_id(const IdMap& sentry, uint32_t id) { return sentry.to_outside(id).value_or(id); }
+
 std::vector<gid_t> own_groups() {
   std::vector<gid_t> groups(std::max(0, ::getgroups(0, nullptr)));
   int count = ::getgroups(static_cast<int>(groups.size()), groups.data());
@@ -30,8 +33,8 @@ std::vector<gid_t> own_groups() {
 
 Configured<WorkloadIds> workload_ids(const SandboxConfig& config, const platform::SentryNamespaces& namespaces) {
   WorkloadIds ids;
-  ids.uid = config.user ? config.user->uid : ::geteuid();
-  ids.gid = config.user ? config.user->gid : ::getegid();
+  ids.uid = config.user ? config.user->uid : host_id(namespaces.uid_map, ::geteuid());
+  ids.gid = config.user ? config.user->gid : host_id(namespaces.gid_map, ::getegid());
   ids.uid_map = map_for(ids.uid, namespaces.uid_map, ::geteuid());
   ids.gid_map = map_for(ids.gid, namespaces.gid_map, ::getegid());
   ids.groups = config.user ? config.user->groups : own_groups();

@@ -7,7 +7,8 @@
 
 namespace sandbox {
 
-// As /proc/PID/uid_map (user_namespaces(7)); an id without a place in the map shows as 65534.
+// As /proc/PID/uid_map (user_namespaces(7)); an id without a place in the map shows as 65534, or as
+// 65533 where 65534 is somebody.
 class IdMap {
  public:
   struct Range {
@@ -18,7 +19,7 @@ class IdMap {
   static IdMap identity() { return IdMap({{0, 0, UINT32_MAX}}); }
   explicit IdMap(std::vector<Range> ranges) : ranges_(std::move(ranges)) {}
 
-  // What the workload sees for an id the sentry sees. Never fails: unmapped shows as kOverflowId.
+  // What the workload sees for an id the sentry sees. Never fails: see above.
   uint32_t to_inside(uint32_t outside) const;
   // What the sentry must use for an id the workload names; nothing when unmapped (EINVAL to chown).
   std::optional<uint32_t> to_outside(uint32_t inside) const;
