@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "platform/host_file.h"
@@ -202,7 +203,7 @@ void Tracer::announce_orphans_of(pid_t tid, pid_t tgid) {
 
 void Tracer::handle_gone(pid_t tid, WaitStatus status) {
   if (tid == process_.first_tid) {
-    outcome_.wait_status = status.raw();
+    outcome_.wait_status = init_fault_ ? *init_fault_ : status.raw();
     if (!first_has_executed_) {
       launch_failure_ = read_launch_failure(process_);
       outcome_.exec_error = launch_failure_ ? launch_failure_->error : Errno(ECHILD);
@@ -338,7 +339,28 @@ bool Tracer::take_completed_exec(pid_t tgid) {
 
 // ---- signals ----
 
+// Linux lets a fault kill PID 1 like any process, but not when PID 1 is traced: it would fault for ever.
+bool Tracer::is_fatal_fault_of_init(pid_t tid, int signal) const {
+  if (process_.init_tid != process_.first_tid || tracees_.at(tid).tgid != process_.init_tid) return false;
+  if (signal != SIGSEGV && signal != SIGBUS && signal != SIGILL && signal != SIGFPE && signal != SIGTRAP &&
+      signal != SIGSYS) {
+    return false;
+  }
+  siginfo_t info{};
+  if (ptrace(PTRACE_GETSIGINFO, tid, nullptr, &info) < 0 || info.si_code <= 0) return false;   // sent by a process
+  auto status = read_host_file(fmt::format("/proc/{}/status", tid));
+  size_t place = status ? status->find("\nSigCgt:") : std::string::npos;
+  if (place == std::string::npos) return false;
+  const uint64_t caught = std::strtoull(status->c_str() + place + 8, nullptr, 16);
+  return ((caught >> (signal - 1)) & 1) == 0;
+}
+
 void Tracer::handle_signal(pid_t tid, int signal) {
+  if (is_fatal_fault_of_init(tid, signal)) {
+    init_fault_ = signal;
+    syscall(SYS_tgkill, tracees_.at(tid).tgid, tid, SIGKILL);
+    return;
+  }
   auto registers = get_registers(tid);
   if (!registers) return;
   if (engine_->on_signal_stop(tid, *registers) == TracerEngine::Change::kRegisters) {

@@ -93,6 +93,7 @@ class Tracer {
   void handle_syscall_stop(pid_t tid);
   void handle_birth(pid_t tid);
   void handle_signal(pid_t tid, int signal);
+  bool is_fatal_fault_of_init(pid_t tid, int signal) const;
   void handle_first_stop(pid_t tid, WaitStatus status);
   void finish_exec(pid_t tgid);
   bool is_other_exec_undecided(pid_t tid, pid_t tgid) const;
@@ -123,6 +124,7 @@ class Tracer {
   bool has_listener_ = false;
   bool init_is_gone_ = false;
   bool first_has_executed_ = false;
+  std::optional<int> init_fault_;   // the signal that PID 1 died of in truth
   Platform::Outcome outcome_;
   std::optional<LaunchFailure> launch_failure_;
 

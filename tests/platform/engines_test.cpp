@@ -38,7 +38,8 @@ const std::string& program_directory() {
     REQUIRE(mkdtemp(name) != nullptr);
     std::filesystem::permissions(name, std::filesystem::perms(0755));
     for (const char* program : {TOY_RUN, GUEST_DIRECTORY "/stat_threads", GUEST_DIRECTORY "/timer_eintr",
-                                GUEST_DIRECTORY "/exec_from_thread", GUEST_DIRECTORY "/spawn_many", GUEST_DIRECTORY "/hostile", GUEST_DIRECTORY "/own_filter", GUEST_DIRECTORY "/close_all",
+                                GUEST_DIRECTORY "/exec_from_thread", GUEST_DIRECTORY "/spawn_many", GUEST_DIRECTORY "/stack_code",
+                                GUEST_DIRECTORY "/stack_code_plain", GUEST_DIRECTORY "/hostile", GUEST_DIRECTORY "/own_filter", GUEST_DIRECTORY "/close_all",
                                 GUEST_DIRECTORY "/registers_at_entry", GUEST_DIRECTORY "/layout_pie",
                                 GUEST_DIRECTORY "/layout_fixed", GUEST_DIRECTORY "/layout_static",
                                 GUEST_DIRECTORY "/layout_static_pie"}) {
@@ -141,6 +142,12 @@ TEST_CASE("what a program tries against the engine ends in plain errors") {
   Mode mode = any_mode();
   REQUIRE_RUN(mode, guest("hostile"),
               "forged -1 ENOSYS\nstackless -14\nint80 -38\ntraced -1 ENOSYS\nfiltered exec\nagain\n");
+}
+
+TEST_CASE("the stack is executable for those that ask") {
+  Mode mode = any_mode();
+  REQUIRE_RUN(mode, guest("stack_code"), "stack code 42\n");
+  CHECK(run_shell(toy(mode, guest("stack_code_plain"))).exit_code == 128 + 11);
 }
 
 TEST_CASE("a signal never interrupts a call that Linux does not interrupt") {
