@@ -173,7 +173,8 @@ Configured<void> Run::prepare() {
   launch_.umask = umask_;
   credentials_ = {.uid = ids_.uid, .euid = ids_.uid, .suid = ids_.uid, .fsuid = ids_.uid,
                   .gid = ids_.gid, .egid = ids_.gid, .sgid = ids_.gid, .fsgid = ids_.gid,
-                  .groups = ids_.groups, .effective_caps = launch_.capabilities};
+                  .groups = ids_.groups, .effective_caps = launch_.capabilities,
+                  .permitted_caps = launch_.capabilities};
   std::ranges::sort(credentials_.groups);
   return {};
 }

@@ -100,6 +100,7 @@ Result<std::shared_ptr<const Credentials>> Task::credentials(int host_proc, cons
   for (uint32_t group : status.groups) fresh->groups.push_back(gids.to_inside(group));
   std::ranges::sort(fresh->groups);
   fresh->effective_caps = status.effective_caps;
+  fresh->permitted_caps = status.permitted_caps;
 
   std::lock_guard guard(lock_);
   credentials_ = fresh;

@@ -54,6 +54,8 @@ TaskStatus parse_task_status(std::string_view text) {
         status.groups.push_back(parse_number<uint32_t>(word));
     } else if (key == "CapEff") {
       status.effective_caps = parse_number<uint64_t>(next_word(rest), 16);
+    } else if (key == "CapPrm") {
+      status.permitted_caps = parse_number<uint64_t>(next_word(rest), 16);
     } else if (key == "PPid") {
       status.parent = parse_number<pid_t>(next_word(rest));
     } else if (key == "Tgid") {

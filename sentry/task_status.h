@@ -16,7 +16,7 @@ namespace sandbox {
 struct TaskStatus {
   std::array<uint32_t, 4> uids{}, gids{};   // real, effective, saved, file system
   std::vector<uint32_t> groups;
-  uint64_t effective_caps = 0;
+  uint64_t effective_caps = 0, permitted_caps = 0;
   pid_t parent = 0;                          // host pid
   pid_t tgid = 0;                            // host pid
   pid_t inside_tid = 0, inside_tgid = 0;     // in the innermost PID namespace of the task

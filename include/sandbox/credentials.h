@@ -14,6 +14,7 @@ struct Credentials {
   gid_t gid = 0, egid = 0, sgid = 0, fsgid = 0;
   std::vector<gid_t> groups;      // supplementary, sorted
   uint64_t effective_caps = 0;    // bit N is capability N (capabilities(7))
+  uint64_t permitted_caps = 0;
 
   bool has_capability(int capability) const { return (effective_caps >> capability) & 1; }
   bool is_in_group(gid_t group) const;

@@ -57,13 +57,13 @@ Result<Reply> write_stat(Call& call, Result<vfs::Attributes> attributes, Out<str
   return 0;
 }
 
-// access(2) judges by the real ids, and by no capability unless the real user is root (fs/open.c,
-// access_override_creds).
+// access(2) judges by the real ids, and by no capability unless the real user is root, then by all it could
+// have (fs/open.c, access_override_creds).
 Credentials with_real_ids(const Credentials& credentials) {
   Credentials real = credentials;
   real.fsuid = credentials.uid;
   real.fsgid = credentials.gid;
-  if (credentials.uid != 0) real.effective_caps = 0;
+  real.effective_caps = credentials.uid == 0 ? credentials.permitted_caps : 0;
   return real;
 }
 
@@ -72,7 +72,7 @@ Result<Reply> check_access(Call& call, DirFd directory, PathPtr path, int mode, 
   TRY(allow_flags(flags, AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
   PathArgument where = TRY(call.path_at(directory, path, flags));
   const Credentials& own = call.credentials();
-  bool is_same = own.uid == own.fsuid && own.gid == own.fsgid && (own.uid == 0 || own.effective_caps == 0);
+  bool is_same = own.uid == own.fsuid && own.gid == own.fsgid && own.effective_caps == (own.uid == 0 ? own.permitted_caps : 0);
   if ((flags & AT_EACCESS) || is_same) {
     TRY(call.vfs().access(call.caller(), where.base, where.path, mode, where.options));
     return 0;

@@ -295,8 +295,17 @@ std::map<std::string, Operation> make_descriptor_operations() {
   return {
       {"close", [] { int gone = fd(2); slots.erase(atoi(words.at(2).c_str() + 1)); return outcome(close(gone)); }},
       {"dup", [] { return into_slot(dup(fd(2))); }},
-      {"read", [] { long got = read(fd(2), buffer, number(3)); return data_text(got, buffer); }},
-      {"pread", [] { long got = pread(fd(2), buffer, number(3), number(4)); return data_text(got, buffer); }},
+      {"read", [] {
+         long got = read(fd(2), buffer, number(3));
+         // A directory refuses with EISDIR or, when its position is huge, EINVAL.
+         if (got < 0 && errno == EISDIR) errno = EINVAL;
+         return data_text(got, buffer);
+       }},
+      {"pread", [] {
+         long got = pread(fd(2), buffer, number(3), number(4));
+         if (got < 0 && errno == EISDIR) errno = EINVAL;
+         return data_text(got, buffer);
+       }},
       {"write", [] { memset(buffer, words.at(4)[0], sizeof buffer); return outcome(write(fd(2), buffer, number(3))); }},
       {"pwrite", [] { memset(buffer, words.at(5)[0], sizeof buffer); return outcome(pwrite(fd(2), buffer, number(3), number(4))); }},
       {"lseek", [] {

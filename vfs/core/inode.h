@@ -87,7 +87,7 @@ class Inode : public std::enable_shared_from_this<Inode> {
 
   // getattr for a permission check on a directory, at most kPermissionAge old; forgotten by the Vfs
   // after each setattr.
-  Result<Attributes> permission_attributes(uint64_t now_ms);
+  virtual Result<Attributes> permission_attributes(uint64_t now_ms);
   void forget_permissions();
 
  private:

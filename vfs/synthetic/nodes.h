@@ -17,6 +17,8 @@ class SyntheticNode : public Inode {
 
   // Errors: those of owner().
   Result<Attributes> getattr() final;
+  // Never remembered: the owner of a /proc directory changes with the task's ids.
+  Result<Attributes> permission_attributes(uint64_t) final { return getattr(); }
   Result<InodePtr> create(std::string_view name, const NewNode& node) final;
   uint64_t inode_number() const { return inode_; }
   mode_t permissions() const { return mode_ & 07777; }

@@ -211,11 +211,13 @@ TEST(effective_user_counts) {
   NEEDS_ROOT();
   guest_write_file("f", "x");
   OK(chmod("f", 0600));
+  OK(mkdir("hidden", 0));
   IN_CHILD({
     MUST(setresuid(0, kSomeone, 0));
     ERR(open("f", O_RDONLY), EACCES);
     // access(2) asks for the real user.
     OK(access("f", R_OK));
+    ERR(access("hidden/f", F_OK), ENOENT);
     ERR(faccessat(AT_FDCWD, "f", R_OK, AT_EACCESS), EACCES);
     MUST(setresuid(-1, 0, -1));
     OK(open("f", O_RDONLY));

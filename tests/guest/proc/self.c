@@ -366,3 +366,16 @@ TEST(other_files) {
     CHECK(strncmp(link_of(path), namespaces[i], strlen(namespaces[i])) == 0);
   }
 }
+
+TEST(own_descriptors_stay_readable) {
+  NEEDS_ROOT();
+  IN_CHILD({
+    char target[PATH_MAX];
+    uid_t ids[] = {1000, 0, 2000, 0, 1000};
+    for (int i = 0; i < 5; ++i) {
+      MUST(syscall(SYS_setresuid, -1, ids[i], -1));
+      CHECK(readlink("/proc/self/fd/1", target, sizeof target) > 0);
+      OK(access("/proc/self/environ", F_OK));
+    }
+  });
+}
