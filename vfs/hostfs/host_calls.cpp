@@ -20,15 +20,6 @@ constexpr long kFchmodat2 = 452;   // Linux 6.6; not in Debian 12's headers
 constexpr int kWorkloadFlags = O_ACCMODE | O_APPEND | O_TRUNC | O_DIRECT | O_NONBLOCK | O_SYNC | O_DSYNC | O_NOATIME |
                                O_PATH | O_LARGEFILE | O_NOFOLLOW;
 
-// openat(2) that refuses a link without O_NOFOLLOW, which would show in the workload's F_GETFL.
-int open_no_link(HostName name, int flags, mode_t mode) {
-  bool is_link_wanted = flags & O_PATH;
-  if (is_link_wanted) return openat(name.directory, name.name, flags | O_NOFOLLOW, mode);
-  bool creates = flags & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY));
-  open_how how{static_cast<uint64_t>(flags), creates ? mode & 07777u : 0u, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-  return static_cast<int>(syscall(SYS_openat2, name.directory, name.name, &how, sizeof how));
-}
-
 // Like openat with O_NOFOLLOW, which fcntl(F_GETFL) would show to the workload.
 int open_name(HostName name, int flags, mode_t mode) {
   bool is_path = flags & O_PATH;
