@@ -35,6 +35,7 @@ Result<Attributes> Inode::permission_attributes(uint64_t now_ms) {
     if (permissions_ && now_ms - permissions_read_at_ms_ < kPermissionAgeMs) return *permissions_;
   }
   Attributes fresh = TRY(getattr());
+  if (!has_steady_permissions()) return fresh;
   std::lock_guard lock(permissions_lock_);
   permissions_ = std::make_unique<Attributes>(fresh);
   permissions_read_at_ms_ = now_ms;

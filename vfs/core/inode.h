@@ -85,6 +85,8 @@ class Inode : public std::enable_shared_from_this<Inode> {
   virtual Result<std::vector<std::string>> listxattr();   // default: empty
   virtual Result<void> removexattr(const std::string& name);
 
+  // Whether owner and mode stay until somebody changes them. Not so for what shows a task's state.
+  virtual bool has_steady_permissions() const { return true; }
   // getattr for a permission check on a directory, at most kPermissionAge old; forgotten by the Vfs
   // after each setattr.
   virtual Result<Attributes> permission_attributes(uint64_t now_ms);

@@ -146,6 +146,8 @@ class TaskNode : public SyntheticNode {
       : SyntheticNode(procfs, inode, mode), procfs_(procfs), reference_(reference) {}
 
   const TaskReference& reference() const { return reference_; }
+  // The owner follows the task's ids.
+  bool has_steady_permissions() const override { return false; }
   // Whether the task is still there.
   bool is_alive() const { return procfs_.kernel().task(reference_.tgid, reference_.tid).has_value(); }
 
