@@ -143,6 +143,10 @@ Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& regis
     TRY(set_registers(tid, changed));
     return tracer_.finish_syscall(tid, SYS_recvmsg);
   }();
+  // The filter and the sentry keep the socket from everybody: who got it all the same could get the files of
+  // processes with other rights.
+  bool was_stolen = received && static_cast<int64_t>(received->rax) == -EAGAIN;
+  SANDBOX_CHECK(!was_stolen, "a descriptor was taken on its way to the thread it was for");
   if (!received || static_cast<int64_t>(received->rax) < 0) {
     drain();
     if (received) return err(EMFILE);

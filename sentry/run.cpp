@@ -117,6 +117,7 @@ class Run {
   Configured<void> build_tree();
   Configured<vfs::Location> working_directory(const vfs::Caller& caller);
   Configured<void> launch();
+  int reserved_descriptor() const;
   void hide_own_traces(pid_t first_task);
   RunOutcome finish(int wait_status);
   vfs::Caller first_caller(vfs::Location cwd) const;
@@ -211,13 +212,18 @@ Configured<vfs::Location> Run::working_directory(const vfs::Caller& caller) {
   return entered ? *std::move(entered) : vfs_->root();
 }
 
+int Run::reserved_descriptor() const {
+  return launch_.engine == platform::EngineKind::kPtrace ? platform::kReservedFd : -1;
+}
+
 Configured<void> Run::launch() {
   sentry_ = std::make_unique<Sentry>(SentryParts{.vfs = std::move(new_vfs_),
                                                  .host_proc = std::move(host_proc_),
                                                  .uid_map = ids_.uid_map,
                                                  .gid_map = ids_.gid_map,
                                                  .hostname = kernel_view_->hostname(),
-                                                 .resources = &filesystems_->resources()});
+                                                 .resources = &filesystems_->resources(),
+                                                 .reserved_descriptor = reserved_descriptor()});
   kernel_view_->set_sentry(*sentry_);
   std::string context;
   auto created = platform::Platform::create(launch_, *sentry_, &context);
@@ -241,7 +247,7 @@ void Run::hide_own_traces(pid_t first_task) {
   std::string path = fmt::format("{}/root{}", first_task, platform::kLoaderPath);
   if (::fstatat(sentry_->host_proc(), path.c_str(), &loader, AT_SYMLINK_NOFOLLOW) == 0)
     kernel_view_->set_loader(loader.st_dev, loader.st_ino);
-  if (launch_.engine == platform::EngineKind::kPtrace) kernel_view_->set_reserved_descriptor(platform::kReservedFd);
+  kernel_view_->set_reserved_descriptor(reserved_descriptor());
 }
 
 RunOutcome Run::finish(int wait_status) {

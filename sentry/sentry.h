@@ -25,6 +25,7 @@ struct SentryParts {
   IdMap gid_map = IdMap::identity();
   std::string hostname;
   ResourceView* resources = nullptr;       // outlives the sentry
+  int reserved_descriptor = -1;            // the engine's number in every task; -1: it has none
 };
 
 // Which files run as programs, so that nobody writes to them (ETXTBSY).
@@ -76,6 +77,7 @@ class Sentry final : public platform::Supervisor {
   const IdMap& gid_map() const { return parts_.gid_map; }
   const std::string& hostname() const { return parts_.hostname; }
   ResourceView& resources() { return *parts_.resources; }
+  int reserved_descriptor() const { return parts_.reserved_descriptor; }
   uint64_t start_time_ns() const { return start_time_ns_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "sentry/calls/handlers.h"
 #include "sentry/outgoing_message.h"
@@ -14,16 +15,40 @@ namespace sandbox {
 namespace {
 
 // What every call here lets the kernel do itself is harmless although it reads the address again: see
-// SocketAddress. Descriptors that are passed are the caller's own either way.
+// SocketAddress. Descriptors that are passed are the caller's own either way, save for the ptrace engine's: a
+// thread that slips its number in after the check gets a socket whose use ends the sandbox (PtraceEngine).
 constexpr auto let_kernel_send = Reply::run_natively;
+
+uint64_t address_of(const void* guest_pointer) { return reinterpret_cast<uint64_t>(guest_pointer); }
+
+// Errors: EBADF when the engine's own descriptor is among those to be passed.
+Result<void> check_passed(Call& call, const msghdr& header) {
+  constexpr size_t kLargestControl = 256 * 1024;   // net.core.optmem_max is less
+  int reserved = call.sentry().reserved_descriptor();
+  if (reserved < 0 || !header.msg_control || header.msg_controllen < sizeof(cmsghdr)) return {};
+  auto control = TRY(call.memory().read_array(GuestPtr<const std::byte>{address_of(header.msg_control)},
+                                              std::min<size_t>(header.msg_controllen, kLargestControl)));
+  for (size_t at = 0; at + sizeof(cmsghdr) <= control.size();) {
+    cmsghdr item;
+    std::memcpy(&item, control.data() + at, sizeof item);
+    if (item.cmsg_len < sizeof item) break;
+    size_t end = std::min<size_t>(control.size(), at + std::min<size_t>(item.cmsg_len, control.size()));
+    bool passes = item.cmsg_level == SOL_SOCKET && item.cmsg_type == SCM_RIGHTS;
+    for (size_t place = at + CMSG_LEN(0); passes && place + sizeof(int) <= end; place += sizeof(int)) {
+      int number;
+      std::memcpy(&number, control.data() + place, sizeof number);
+      if (number == reserved) return err(EBADF);
+    }
+    at += CMSG_ALIGN(end - at);
+  }
+  return {};
+}
 
 // Only unconnected datagram sockets send by name: the others refuse or ignore the address without looking.
 Result<bool> may_send_by_path(int socket) {
   SocketKind kind = TRY(socket_kind(socket));
   return kind.domain == AF_UNIX && kind.type == SOCK_DGRAM;
 }
-
-uint64_t address_of(const void* guest_pointer) { return reinterpret_cast<uint64_t>(guest_pointer); }
 
 Result<SocketAddress> read_name(Call& call, const msghdr& header) {
   if (!header.msg_name) return SocketAddress();
@@ -119,6 +144,7 @@ SyscallResult sys_sendto(Call& call, Fd sockfd, InBytes buffer, Size size, Messa
 
 SyscallResult sys_sendmsg(Call& call, Fd sockfd, In<msghdr> pointer, MessageFlags flags) {
   msghdr header = TRY(call.memory().read(pointer));
+  TRY(check_passed(call, header));
   if (!header.msg_name) return let_kernel_send();
   UniqueFd socket = TRY(call.descriptor(sockfd));
   if (!TRY(may_send_by_path(socket.get()))) return let_kernel_send();
@@ -130,10 +156,13 @@ SyscallResult sys_sendmsg(Call& call, Fd sockfd, In<msghdr> pointer, MessageFlag
 SyscallResult sys_sendmmsg(Call& call, Fd sockfd, InOut<mmsghdr> pointer, Count count, MessageFlags flags) {
   constexpr size_t kMaximumMessages = 1024;   // UIO_MAXIOV
   UniqueFd socket = TRY(call.descriptor(sockfd));
-  if (!TRY(may_send_by_path(socket.get()))) return let_kernel_send();
   auto headers = read_headers(call, pointer, std::min<size_t>(count, kMaximumMessages));
-  // What cannot be read the kernel meets in its turn, after what it could send.
+  // What cannot be read the kernel meets in its turn, after what it could send; but what it would send unseen
+  // might be the engine's.
+  if (!headers && call.sentry().reserved_descriptor() >= 0) return std::unexpected(headers.error());
   if (!headers) return let_kernel_send();
+  for (const NamedHeader& each : *headers) TRY(check_passed(call, each.header));
+  if (!TRY(may_send_by_path(socket.get()))) return let_kernel_send();
   bool has_path = std::ranges::any_of(*headers, [](const NamedHeader& each) { return each.address.is_path(); });
   if (!has_path) return let_kernel_send();
   return send_many(call, std::move(socket), pointer, *headers, flags);

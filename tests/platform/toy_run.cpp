@@ -24,14 +24,15 @@ int main(int argc, char** argv) {
     if (std::strcmp(argv[first], "--program-is-init") == 0) options.init = LaunchOptions::Init::kProgram;
   }
   if (first >= argc) return 2;
-  options.uid = geteuid();
-  options.gid = getegid();
   auto fail = [](const std::string& doing, Errno error) {
     fmt::print(stderr, "toy_run: {}: {}\n", doing, error.name());
     return 125;
   };
   auto entered = enter_sentry_namespaces();
   if (!entered) return fail("enter namespaces", entered.error());
+  // As numbered from now on, one to one for the workload.
+  options.uid = geteuid();
+  options.gid = getegid();
   options.namespaces = {NamespaceKind::kUser, NamespaceKind::kPid,    NamespaceKind::kMount, NamespaceKind::kIpc,
                         NamespaceKind::kUts,  NamespaceKind::kCgroup, NamespaceKind::kNet};
   for (int fd : {0, 1, 2}) options.descriptors.push_back({fd, fd});

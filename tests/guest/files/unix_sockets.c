@@ -228,3 +228,23 @@ TEST(descriptors_travel) {
   OK(access("f", F_OK));
   OK(waitpid(child, NULL, 0));
 }
+
+// 1000 is where the ptrace engine keeps a socket of its own, which nobody inside may get hold of.
+TEST(closed_descriptors_do_not_travel) {
+  int pair[2];
+  MUST(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+  int numbers[] = {1000, 1001};
+  for (size_t i = 0; i < 2; ++i) {
+    char control[CMSG_SPACE(2 * sizeof(int))] = {0};
+    struct iovec iov = {"x", 1};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    memcpy(CMSG_DATA(header), (int[]){0, numbers[i]}, 2 * sizeof(int));
+    ERR(sendmsg(pair[1], &message, 0), EBADF);
+    struct mmsghdr many = {.msg_hdr = message};
+    ERR(sendmmsg(pair[1], &many, 1, 0), EBADF);
+  }
+}
