@@ -31,9 +31,17 @@ Finished run_shell(const std::string& command) {
   return finished;
 }
 
+struct RemovedAtExit {
+  std::string path;
+  ~RemovedAtExit() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+};
+
 // A copy of the programs that every user may execute, wherever the build lies.
 const std::string& program_directory() {
-  static const std::string place = [] {
+  static const RemovedAtExit place = [] {
     char name[] = "/tmp/platform_engines.XXXXXX";
     REQUIRE(mkdtemp(name) != nullptr);
     std::filesystem::permissions(name, std::filesystem::perms(0755));
@@ -47,9 +55,9 @@ const std::string& program_directory() {
     }
     std::ofstream(std::string(name) + "/script") << "#!/bin/sh -e\necho \"script $1 $2\"\n";
     std::filesystem::permissions(std::string(name) + "/script", std::filesystem::perms(0755));
-    return std::string(name);
+    return RemovedAtExit{name};
   }();
-  return place;
+  return place.path;
 }
 
 struct Mode {
