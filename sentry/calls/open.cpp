@@ -67,8 +67,9 @@ Result<void> check_free_descriptor(Call& call) {
   return {};
 }
 
-SyscallResult open_at(Call& call, DirFd directory, const std::string& path, const vfs::OpenRequest& request) {
-  TRY(check_open_flags(request.flags));
+SyscallResult open_at(Call& call, DirFd directory, PathPtr path_pointer, const vfs::OpenRequest& request) {
+  TRY(check_open_flags(request.flags));   // before the path is read, as in Linux
+  std::string path = TRY(call.read_path(path_pointer));
   if (path.empty()) return err(ENOENT);
   // path_init (fs/namei.c): before the descriptor is looked at.
   if ((request.resolve & RESOLVE_BENEATH) && path.starts_with('/')) return err(EXDEV);
@@ -89,7 +90,7 @@ SyscallResult open_legacy(Call& call, DirFd directory, PathPtr path, int flags, 
   if (flags & O_PATH) flags &= kPathFlags;
   vfs::OpenRequest request{.flags = flags};
   if (creates(flags)) request.mode = mode & 07777;
-  return open_at(call, directory, TRY(call.read_path(path)), request);
+  return open_at(call, directory, path, request);
 }
 
 // Bytes past what this kernel knows must be zero (copy_struct_from_user). Errors: EINVAL, E2BIG, EFAULT.
@@ -129,7 +130,7 @@ SyscallResult sys_openat2(Call& call, DirFd directory, PathPtr path, In<open_how
   vfs::OpenRequest request{.flags = static_cast<int>(how.flags),
                            .mode = static_cast<mode_t>(how.mode),
                            .resolve = how.resolve & ~static_cast<uint64_t>(RESOLVE_CACHED)};
-  return open_at(call, directory, TRY(call.read_path(path)), request);
+  return open_at(call, directory, path, request);
 }
 
 }  // namespace sandbox

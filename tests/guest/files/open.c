@@ -221,6 +221,7 @@ TEST(access_modes) {
 TEST(wrong_paths) {
   guest_write_file("f", "");
   ERR(open("", O_RDONLY), ENOENT);
+  ERR(open((char*)1, O_CREAT | O_DIRECTORY, 0644), EINVAL);
   ERR(open("missing", O_RDONLY), ENOENT);
   ERR(open("missing/f", O_RDONLY | O_CREAT, 0644), ENOENT);
   ERR(open("f/x", O_RDONLY), ENOTDIR);

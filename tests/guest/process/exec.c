@@ -362,9 +362,9 @@ TEST(from_a_thread) {
   CHECK_STR(text, want);
 }
 
-TEST(few_descriptors) {
+static void exec_with_descriptor_limit(rlim_t soft, rlim_t hard) {
   IN_CHILD({
-    struct rlimit limit = {3, 3};
+    struct rlimit limit = {soft, hard};
     MUST(setrlimit(RLIMIT_NOFILE, &limit));
     for (int i = 3; i < 100; ++i) close(i);
     close(1);
@@ -373,6 +373,9 @@ TEST(few_descriptors) {
     _exit(1);
   });
 }
+
+TEST(few_descriptors) { exec_with_descriptor_limit(3, 256); }
+TEST(few_descriptors_for_good) { exec_with_descriptor_limit(3, 3); }
 
 TEST(no_descriptors_at_all) {
   pid_t child = guest_fork();
