@@ -51,18 +51,21 @@ constexpr bpf::Program guard_reserved_fd(const SyscallRow& row) {
     if (row.signature.arguments[i].kind != ArgumentKind::kDescriptor) continue;
     bpf::append(program, bpf::when(compare(i, Comparison::Test::kOneOf, kReservedFd, 0), verdict));
   }
-  if (row.name == "close_range") {
-    Condition covers(compare(0, Comparison::Test::kBetween, 0, kReservedFd));
-    covers.comparisons[covers.count++] = compare(1, Comparison::Test::kBetween, kReservedFd, UINT32_MAX);
-    bpf::append(program, bpf::when(covers, SECCOMP_RET_TRACE));
-  }
   return program;
+}
+
+// A close_range that the table lets pass goes around that descriptor, with the tracer's help.
+constexpr bpf::Program guard_reserved_range() {
+  Condition covers(compare(0, Comparison::Test::kBetween, 0, kReservedFd));
+  covers.comparisons[covers.count++] = compare(1, Comparison::Test::kBetween, kReservedFd, UINT32_MAX);
+  return bpf::when(covers, SECCOMP_RET_TRACE);
 }
 
 constexpr bpf::Program program_of(const SyscallRow& row, EngineKind kind) {
   bpf::Program program;
   if (kind == EngineKind::kPtrace) bpf::append(program, guard_reserved_fd(row));
   for (const Rule& rule : row.rules) bpf::append(program, bpf::when(rule.condition, verdict_of(rule.action, kind)));
+  if (kind == EngineKind::kPtrace && row.name == "close_range") bpf::append(program, guard_reserved_range());
   program.push_back(bpf::statement(BPF_RET | BPF_K, verdict_of(row.default_action, kind)));
   return program;
 }

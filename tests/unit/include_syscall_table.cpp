@@ -117,6 +117,12 @@ TEST_CASE("what must not pass does not") {
   CHECK(decide("ioctl", {0, 0x40086602}) == kEmulated);
   CHECK(decide("ioctl", {0, 0xae01}) == denied(ENOTTY));   // KVM_CREATE_VM
   CHECK(decide("ioctl", {0, 0xb703}) == denied(ENOTTY));   // NS_GET_NSTYPE
+  CHECK(decide("ioctl", {0, 0x89e0}) == denied(ENOTTY));   // SIOCUNIXFILE: a path descriptor
+  CHECK(decide("ioctl", {0, 0x8940}) == denied(ENOTTY));   // SIOCGIFBR loads a module
+  CHECK(decide("ioctl", {0, 0x8933}) == kPassed);          // SIOCGIFINDEX
+  CHECK(decide("ioctl", {0, 0x80108906}) == kPassed);      // SIOCGSTAMP_NEW
+  CHECK(decide("close_range", {3, 0xffffffff, 2}) == denied(EINVAL));   // CLOSE_RANGE_UNSHARE
+  CHECK(decide("close_range", {3, 0xffffffff, 4}) == kPassed);
   CHECK(decide("clone", {0x00800000}) == denied(EPERM));   // CLONE_UNTRACED
   CHECK(decide("clone", {0x10000000}) == denied(EPERM));   // CLONE_NEWUSER
   CHECK(decide("clone", {0x3d0f00}) == kPassed);           // pthread_create

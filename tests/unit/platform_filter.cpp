@@ -58,11 +58,10 @@ uint32_t expected_for_reserved(const SyscallRow& row, const Registers& registers
     if (arguments[i].kind != ArgumentKind::kDescriptor || static_cast<int>(registers[i]) != kReservedFd) continue;
     return row.number == SYS_recvmsg ? SECCOMP_RET_TRACE : SECCOMP_RET_ERRNO | EBADF;
   }
-  if (row.number == SYS_close_range && static_cast<uint32_t>(registers[0]) <= kReservedFd &&
-      static_cast<uint32_t>(registers[1]) >= kReservedFd) {
-    return SECCOMP_RET_TRACE;
-  }
-  return 0;
+  if (row.number != SYS_close_range || row.decide(registers).kind != Action::Kind::kPass) return 0;
+  const bool covers = static_cast<uint32_t>(registers[0]) <= kReservedFd &&
+                      static_cast<uint32_t>(registers[1]) >= kReservedFd;
+  return covers ? SECCOMP_RET_TRACE : 0;
 }
 
 // For one argument: values on both sides of everything its rules compare with, with and without rubbish above
@@ -102,7 +101,7 @@ void for_each_combination(const SyscallRow& row, Check check) {
     for (size_t i = 0; i < rule.condition.count; ++i) places.insert(rule.condition.comparisons[i].index);
   for (size_t i = 0; i < row.arguments().size(); ++i)
     if (row.rules.empty() && row.arguments()[i].kind == ArgumentKind::kDescriptor) places.insert(i);
-  if (row.number == SYS_close_range) places = {0, 1};
+  if (row.number == SYS_close_range) places.insert({0, 1});
   if (places.empty()) places.insert(0);
   std::vector<Registers> combinations{Registers{}};
   for (size_t place : places) {
