@@ -5,7 +5,8 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
-#include "sandbox/check.h"
+#include <csignal>
+
 #include "sentry/dispatch.h"
 #include "sentry/exec.h"
 #include "sentry/parked_calls.h"
@@ -98,7 +99,11 @@ std::optional<platform::ExecImage> Sentry::take_exec_image(pid_t host_tgid) {
 void Sentry::on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) {
   socket_peers_.remove(host_tid);
   TaskPtr parent = tasks_.find(host_parent_tid);
-  SANDBOX_CHECK(parent != nullptr, "a task was born to a thread that the sentry does not know");
+  if (!parent) {
+    // An exec of its group has just taken the parent away: what the child inherits cannot be known any more.
+    ::kill(host_tid, SIGKILL);
+    return;
+  }
   auto process = flags & CLONE_THREAD ? parent->process
                                       : std::make_shared<Process>(host_tid, parent->process->program());
   auto fs = parent->fs();

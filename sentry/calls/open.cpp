@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 
+#include <climits>
 #include <cstring>
 
 #include "sentry/calls/handlers.h"
@@ -54,11 +55,13 @@ Reply::CloseOwn close_own_of(int flags) {
   return tells && !is_path_or_directory ? Reply::CloseOwn::kBeforeReturn : Reply::CloseOwn::kSoon;
 }
 
-// What has a side effect must not happen when the caller has no free descriptor: Linux takes the number first.
-// Errors: EMFILE.
+// Linux takes the number before it walks. Errors: EMFILE.
 Result<void> check_free_descriptor(Call& call) {
   rlimit limit;
   TRY(host_status(::prlimit(call.event().host_tid, RLIMIT_NOFILE, nullptr, &limit)));
+  if (limit.rlim_cur == 0) return err(EMFILE);
+  // A table is full only if its last place is taken, and that is cheaper to ask.
+  if (limit.rlim_cur <= INT_MAX && !call.descriptor(Fd{{static_cast<int>(limit.rlim_cur) - 1}})) return {};
   std::string path = std::to_string(call.event().host_tid) + "/fd";
   struct stat table;
   // The size is the number of open descriptors since Linux 6.2, 0 before.
@@ -76,8 +79,12 @@ SyscallResult open_at(Call& call, DirFd directory, PathPtr path_pointer, const v
   // With this an absolute path starts at the descriptor, too.
   bool is_scoped = request.resolve & RESOLVE_IN_ROOT;
   vfs::Location base = TRY(call.base(directory, is_scoped ? std::string_view() : path));
-  if (creates(request.flags) || (request.flags & O_TRUNC)) TRY(check_free_descriptor(call));
-  vfs::OpenedFile opened = TRY(call.vfs().open(call.caller(), base, path, request));
+  bool has_side_effect = creates(request.flags) || (request.flags & O_TRUNC);
+  if (has_side_effect) TRY(check_free_descriptor(call));
+  Result<vfs::OpenedFile> result = call.vfs().open(call.caller(), base, path, request);
+  // Without a side effect the order of the two errors is all that the check is for.
+  if (!result && !has_side_effect) TRY(check_free_descriptor(call));
+  vfs::OpenedFile opened = TRY(std::move(result));
   CloseOnExec close_on_exec = close_on_exec_of(request.flags);
   if (opened.blocking_flags)
     return open_waiting(call, std::move(opened.fd), *opened.blocking_flags, close_on_exec);
