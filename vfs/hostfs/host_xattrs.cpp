@@ -33,7 +33,8 @@ long with_xattr_call(HostName name, ByName by_name, ByPath by_path) {
   bool is_own = *name.name == '\0';
   if (has_xattrat()) {
     long status = by_name(name.directory, is_own ? "." : name.name);
-    if (status >= 0 || !is_own || errno != ENOTDIR) return status;
+    // EACCES may only mean that the directory cannot be searched, which its own attributes do not need.
+    if (status >= 0 || !is_own || (errno != ENOTDIR && errno != EACCES)) return status;
   }
   auto object = host_open(name, O_PATH);
   if (!object) return errno = object.error().value(), -1;

@@ -96,3 +96,16 @@ TEST(limits) {
   ERR(setxattr("f", "user.big", big, 65537, 0), E2BIG);
   OK(setxattr("f", "user.some", big, 1000, 0));
 }
+
+// What ls -l asks of every entry needs no right on the entry.
+TEST(a_directory_that_cannot_be_searched) {
+  need_xattrs();
+  OK(mkdir("d", 0755));
+  OK(chmod("d", 0));
+  char value[64];
+  ERR(getxattr("d", "security.none", value, sizeof value), ENODATA);
+  ERR(lgetxattr("d", "security.none", value, sizeof value), ENODATA);
+  CHECK(listxattr("d", value, sizeof value) >= 0);
+  if (geteuid() != 0) ERR(getxattr("d", "user.k", value, sizeof value), EACCES);
+  OK(chmod("d", 0755));
+}
