@@ -222,6 +222,10 @@ Parsed<UpperTree> UpperTree::read(const std::string& upper, const std::string& l
                                       .advice = advice});
   };
   TRY(open_root(upper, tree.upper_, "the directory that was given to `sandbox run --keep`"));
+  // A kept directory holds the layer beside the sandbox's working space; anything else is a bare layer.
+  UniqueFd layer(::openat(tree.upper_.get(), "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  UniqueFd work(::openat(tree.upper_.get(), "work", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (layer && work) tree.upper_ = std::move(layer);
   TRY(open_root(lower, tree.lower_, "the directory that was given to `sandbox run --rootfs`"));
   TRY(Reader(tree).read_directory("", Reader::Lower::kShows));
   std::ranges::stable_sort(tree.changes_, {}, [](const Change& change) {
