@@ -153,6 +153,11 @@ __attribute__((unused)) static void guest_become(uid_t uid) {
 __attribute__((unused)) static pid_t guest_fork(void) {
   pid_t child = fork();
   if (child == 0) alarm(15);
+  if (child < 0) {
+    // Nobody may go on to kill(-1).
+    GUEST_FAILED("fork failed with %s; giving up", guest_errno_name(errno));
+    guest_finish();
+  }
   return child;
 }
 

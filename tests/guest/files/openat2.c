@@ -4,7 +4,12 @@
 
 static int open2(int dir, const char* path, uint64_t flags, uint64_t mode, uint64_t resolve) {
   struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
-  return syscall(SYS_openat2, dir, path, &how, sizeof how);
+  int fd;
+  // A rename anywhere on the machine makes a scoped `..` uncertain: the caller is to try again.
+  do {
+    fd = syscall(SYS_openat2, dir, path, &how, sizeof how);
+  } while (fd < 0 && errno == EAGAIN);
+  return fd;
 }
 
 static void build(void) {

@@ -260,9 +260,10 @@ TEST(a_fork_bomb_is_bounded_by_limits) {
   OK(setrlimit(RLIMIT_NPROC, &limit));
   int made = 0;
   while (made < 200) {
-    pid_t child = guest_fork();
+    pid_t child = fork();
     if (child < 0) break;
     if (child == 0) {
+      alarm(15);
       pause();
       _exit(0);
     }
