@@ -1,12 +1,14 @@
 // probe_engine: asks the kernel for what an engine needs, without starting anything.
 #include <fmt/format.h>
 #include <linux/seccomp.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <string_view>
 
+#include "platform/filter.h"
 #include "platform/host_file.h"
 #include "platform/platform.h"
 
@@ -57,6 +59,11 @@ EngineSupport probe_engine(EngineKind kind) {
   if (is_ptrace_forbidden()) return missing(version, "ptrace is switched off (kernel.yama.ptrace_scope is 3)");
   if (!has_action(SECCOMP_RET_TRACE)) return missing(version, "no seccomp filters with SECCOMP_RET_TRACE");
   if (kind == EngineKind::kPtrace) {
+    rlimit files{};
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_max <= kReservedFd)
+      return missing(version, fmt::format("a hard limit of {} open files, {} are needed (ulimit -Hn)", files.rlim_max,
+                                          kReservedFd + 1));
     return {true, fmt::format("Linux {}.{}: PTRACE_SEIZE, SECCOMP_RET_TRACE", version.major, version.minor)};
   }
   if (!has_action(SECCOMP_RET_USER_NOTIF)) return missing(version, "no SECCOMP_RET_USER_NOTIF (Linux 5.0)");
