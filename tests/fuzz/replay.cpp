@@ -271,7 +271,12 @@ std::map<std::string, Operation> make_path_operations() {
       {"chmod", [] { return outcome(chmod(path(2), number(3))); }},
       {"chown", [] { return outcome(chown(path(2), number(3), number(4))); }},
       {"lchown", [] { return outcome(lchown(path(2), number(3), number(4))); }},
-      {"truncate", [] { return outcome(truncate(path(2), number(3))); }},
+      {"truncate", [] {
+         // Whether a truncation to the present size moves the times is each file system's choice.
+         if (stat(path(2), &st) == 0 && st.st_size == number(3)) return std::string("nothing to do");
+         errno = 0;
+         return outcome(truncate(path(2), number(3)));
+       }},
       {"utimens", [] {
          timespec times[2] = {{number(4), number(5)}, {number(6), number(7)}};
          return outcome(utimensat(fd(2), path(3), times, number(8)));
@@ -351,7 +356,11 @@ std::map<std::string, Operation> make_descriptor_operations() {
        }},
       {"list", [] { return list_directory(fd(2)); }},
       {"copy", [] { return outcome(syscall(SYS_copy_file_range, fd(2), nullptr, fd(3), nullptr, number(4), 0)); }},
-      {"sendfile", [] { return outcome(sendfile(fd(2), fd(3), nullptr, number(4))); }},
+      {"sendfile", [] {
+         // Of two wrong descriptors the position of a directory decides which one is told.
+         long sent = sendfile(fd(2), fd(3), nullptr, number(4));
+         return sent < 0 ? std::string("-1") : outcome(sent);
+       }},
       {"mapwrite", write_through_mapping},
       {"fdlink", [] { return proc_link(false); }},
       {"reopen", [] { return proc_link(true); }},
