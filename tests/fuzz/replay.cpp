@@ -317,7 +317,7 @@ std::map<std::string, Operation> make_descriptor_operations() {
          // A directory's positions are the file system's own business, but its start is 0.
          long at = lseek(fd(2), number(3), number(4));
          int saved = errno;
-         bool is_directory = (at > 0 || number(4) == SEEK_END) && fstat(fd(2), &st) == 0 && S_ISDIR(st.st_mode);
+         bool is_directory = (at > 0 || number(4) != SEEK_SET || number(3) > 0) && fstat(fd(2), &st) == 0 && S_ISDIR(st.st_mode);
          errno = saved;
          return is_directory ? "directory" : outcome(at);
        }},
