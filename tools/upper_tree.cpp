@@ -33,6 +33,16 @@ ExtendedAttributes without_overlay(ExtendedAttributes attributes) {
   return attributes;
 }
 
+// The layer of a directory that a run kept: it holds "upper" and "work" and nothing else. A bare upper
+// directory, of the kernel's overlayfs or an image, is the layer itself.
+std::optional<UniqueFd> layer_of_kept_run(int directory) {
+  auto names = list_names(directory);
+  if (!names || *names != std::vector<std::string>{"upper", "work"}) return std::nullopt;
+  auto layer = open_beneath(directory, "upper", kListable);
+  if (!layer || !open_beneath(directory, "work", O_PATH | O_DIRECTORY | O_NOFOLLOW)) return std::nullopt;
+  return std::move(*layer);
+}
+
 // The path of `name` in the directory `parent`.
 std::string join(const std::string& parent, const std::string& name) {
   return parent.empty() ? name : fmt::format("{}/{}", parent, name);
@@ -222,10 +232,7 @@ Parsed<UpperTree> UpperTree::read(const std::string& upper, const std::string& l
                                       .advice = advice});
   };
   TRY(open_root(upper, tree.upper_, "the directory that was given to `sandbox run --keep`"));
-  // A kept directory holds the layer beside the sandbox's working space; anything else is a bare layer.
-  UniqueFd layer(::openat(tree.upper_.get(), "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  UniqueFd work(::openat(tree.upper_.get(), "work", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (layer && work) tree.upper_ = std::move(layer);
+  if (auto layer = layer_of_kept_run(tree.upper_.get())) tree.upper_ = std::move(*layer);
   TRY(open_root(lower, tree.lower_, "the directory that was given to `sandbox run --rootfs`"));
   TRY(Reader(tree).read_directory("", Reader::Lower::kShows));
   std::ranges::stable_sort(tree.changes_, {}, [](const Change& change) {

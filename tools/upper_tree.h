@@ -37,7 +37,8 @@ struct Change {
 // the overlay's own and appear nowhere below.
 class UpperTree {
  public:
-  // Reads all of `upper` and compares it with `lower`. Fails where something cannot be read, and on
+  // Reads all of `upper`, or of the "upper" in it when it is a directory that a run kept ("upper" and
+  // "work" and nothing else), and compares it with `lower`. Fails where something cannot be read, and on
   // features whose files are not complete without their lower (metacopy, redirect).
   static Parsed<UpperTree> read(const std::string& upper, const std::string& lower);
 

@@ -66,6 +66,35 @@ def test_added_modified_deleted(folder):
     equal(diff(upper, lower), [])
 
 
+def test_directory_of_a_kept_run(folder):
+    kept, lower = trees(folder)
+    os.mkdir(kept + "/work")
+    write(kept + "/upper/etc/new", "x")
+    equal(diff(kept, lower), ["A /etc", "A /etc/new"])
+    applied(kept, lower)
+    equal(read(lower + "/etc/new"), "x")
+    # With anything else in it, it is a layer itself.
+    write(kept + "/other")
+    equal(diff(kept, lower)[0], "A /other")
+
+
+def test_kept_run_to_the_end(folder):
+    """run --keep, diff and apply on a root of their own, as a person uses them."""
+    kept, home = folder + "/kept", folder + "/home"
+    write(home + "/old", "old")
+    write(home + "/gone", "gone")
+    script = 'cd "$1" && echo new > old && rm gone && mkdir bin && echo tool > bin/tool && chmod 755 bin/tool'
+    result = sandbox("run", "--keep", kept, "--", "sh", "-c", script, "sh", home)
+    equal(result.returncode, 0)
+    check(f"sandbox diff {kept}" in result.stderr, result.stderr)
+    equal((read(home + "/old"), sorted(os.listdir(home))), ("old", ["gone", "old"]))
+    changes = [line for line in diff(kept, "/") if folder in line]
+    equal(changes, [f"A {home}/bin", f"A {home}/bin/tool", f"D {home}/gone", f"M {home}/old"])
+    applied(kept, "/", home)
+    equal((read(home + "/old"), sorted(os.listdir(home))), ("new\n", ["bin", "old"]))
+    equal(stat.S_IMODE(os.stat(home + "/bin/tool").st_mode), 0o755)
+
+
 def test_copied_up_but_unchanged_is_no_change(folder):
     upper, lower = trees(folder)
     write(lower + "/a/same", "text")
