@@ -1,4 +1,5 @@
-// Writes seccomp programs from rules, in constant expressions: every piece ends in returns and jumps only forward.
+// Writes seccomp programs from rules, in constant expressions: every piece ends in returns and jumps only
+// forward.
 #pragma once
 
 #include <linux/filter.h>
@@ -12,13 +13,13 @@
 #include "sandbox/syscall_policy.h"
 
 // Why not libseccomp: it joins a call's rules by the strictest action, and so has no word for ordered rules
-// with a default, nor for "any of these bits" or "32 bits of this register are not 0"; and it must run, at build
-// time or at start-up. These hundred lines do it while the compiler runs.
+// with a default, nor for "any of these bits" or "32 bits of this register are not 0"; and it must run, at
+// build time or at start-up. These hundred lines do it while the compiler runs.
 namespace sandbox::platform::bpf {
 
 using Program = std::vector<sock_filter>;
 
-constexpr size_t kMaxJump = 255;   // what a conditional jump can skip
+constexpr size_t kMaxJump = 255;  // what a conditional jump can skip
 
 constexpr sock_filter statement(uint16_t code, uint32_t operand) { return {code, 0, 0, operand}; }
 constexpr sock_filter load(size_t offset) {
@@ -34,7 +35,9 @@ constexpr void append(Program& program, const Program& rest) {
   program.insert(program.end(), rest.begin(), rest.end());
 }
 
-constexpr size_t low_word(size_t argument) { return offsetof(seccomp_data, args) + argument * sizeof(uint64_t); }
+constexpr size_t low_word(size_t argument) {
+  return offsetof(seccomp_data, args) + argument * sizeof(uint64_t);
+}
 constexpr size_t high_word(size_t argument) { return low_word(argument) + sizeof(uint32_t); }
 constexpr uint32_t low_of(uint64_t value) { return static_cast<uint32_t>(value); }
 constexpr uint32_t high_of(uint64_t value) { return static_cast<uint32_t>(value >> 32); }
@@ -54,14 +57,13 @@ constexpr Program any_bit(const Comparison& comparison, size_t if_false) {
 }
 
 constexpr Program between(const Comparison& comparison, size_t if_false) {
-  return {load(low_word(comparison.index)),
-          jump(BPF_JGE, low_of(comparison.values[0]), 0, if_false + 1),
+  return {load(low_word(comparison.index)), jump(BPF_JGE, low_of(comparison.values[0]), 0, if_false + 1),
           jump(BPF_JGT, low_of(comparison.values[1]), if_false, 0)};
 }
 
 // Membership of one word's masked value; skips `if_member` or `if_other` instructions behind its end.
-constexpr Program word_is_member(size_t offset, uint32_t mask, std::span<const uint32_t> values, size_t if_member,
-                                 size_t if_other) {
+constexpr Program word_is_member(size_t offset, uint32_t mask, std::span<const uint32_t> values,
+                                 size_t if_member, size_t if_other) {
   Program program{load(offset)};
   if (mask != UINT32_MAX) program.push_back(statement(BPF_ALU | BPF_AND | BPF_K, mask));
   for (size_t i = 0; i < values.size(); ++i) {
@@ -80,7 +82,8 @@ constexpr Program membership(const Comparison& comparison, size_t if_false) {
     low.push_back(low_of(comparison.values[i]));
     if (high_of(comparison.values[i]) != high_of(comparison.values[0])) throw "values need one upper half";
   }
-  Program tail = word_is_member(low_word(comparison.index), low_of(comparison.mask), low, if_member, if_other);
+  Program tail =
+      word_is_member(low_word(comparison.index), low_of(comparison.mask), low, if_member, if_other);
   if (comparison.is_32_bit) return tail;
   const uint32_t high = high_of(comparison.values[0]);
   Program program = word_is_member(high_word(comparison.index), high_of(comparison.mask), {&high, 1}, 0,
@@ -91,9 +94,12 @@ constexpr Program membership(const Comparison& comparison, size_t if_false) {
 
 constexpr Program test(const Comparison& comparison, size_t if_false) {
   switch (comparison.test) {
-    case Comparison::Test::kAnyBit: return any_bit(comparison, if_false);
-    case Comparison::Test::kBetween: return between(comparison, if_false);
-    default: return membership(comparison, if_false);
+    case Comparison::Test::kAnyBit:
+      return any_bit(comparison, if_false);
+    case Comparison::Test::kBetween:
+      return between(comparison, if_false);
+    default:
+      return membership(comparison, if_false);
   }
 }
 

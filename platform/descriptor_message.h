@@ -24,7 +24,7 @@ class ReceiveArea {
   ReceiveArea(pid_t tid, GuestMemory& memory, const Registers& registers);
   // Errors: EFAULT, ESRCH.
   Result<void> write();
-  uint64_t address() const { return address_; }   // of the msghdr
+  uint64_t address() const { return address_; }  // of the msghdr
   // The numbers that `count` descriptors got, once the thread has called recvmsg. Errors: EMFILE, EFAULT.
   Result<std::vector<int>> read_numbers(size_t count);
 

@@ -52,13 +52,15 @@ Result<std::string> read_interpreter_name(int file, const Elf64_Phdr& header) {
 }
 
 Result<ElfSegment> check_segment(const Elf64_Phdr& header) {
-  if (header.p_filesz > header.p_memsz || header.p_memsz > kTaskSize || header.p_vaddr > kTaskSize - header.p_memsz) {
+  if (header.p_filesz > header.p_memsz || header.p_memsz > kTaskSize ||
+      header.p_vaddr > kTaskSize - header.p_memsz) {
     return err(EINVAL);
   }
   // mmap can only place a file page at a page: both must have the same offset in it.
   if (header.p_filesz > 0 && header.p_vaddr % kPageSize != header.p_offset % kPageSize) return err(EINVAL);
   if (header.p_offset > INT64_MAX - header.p_filesz - kPageSize) return err(EINVAL);
-  return ElfSegment{header.p_vaddr, header.p_filesz, header.p_memsz, header.p_offset, protection_of(header.p_flags)};
+  return ElfSegment{header.p_vaddr, header.p_filesz, header.p_memsz, header.p_offset,
+                    protection_of(header.p_flags)};
 }
 
 // What one pass over the program headers fills in. Errors: EINVAL, ENOMEM, ENOEXEC (PT_INTERP), EIO.
@@ -74,7 +76,8 @@ Result<void> take_headers(ElfObject& object, const std::vector<Elf64_Phdr>& head
       ElfSegment segment = TRY(check_segment(header));
       first = std::min(first, page_start(segment.vaddr));
       end = std::max(end, page_end(segment.vaddr + segment.memory_size));
-      if (std::has_single_bit(header.p_align)) object.alignment = std::max<uint64_t>(object.alignment, header.p_align);
+      if (std::has_single_bit(header.p_align))
+        object.alignment = std::max<uint64_t>(object.alignment, header.p_align);
       if (header.p_offset <= elf.e_phoff && elf.e_phoff - header.p_offset < header.p_filesz) {
         object.phdr_vaddr = elf.e_phoff - header.p_offset + header.p_vaddr;
       }
@@ -88,8 +91,8 @@ Result<void> take_headers(ElfObject& object, const std::vector<Elf64_Phdr>& head
   return {};
 }
 
-// The kernel's order of mapping is the file's; the plan leaves gaps unmapped, which needs ascending addresses.
-// Linux accepts another order, no linker makes one.
+// The kernel's order of mapping is the file's; the plan leaves gaps unmapped, which needs ascending
+// addresses. Linux accepts another order, no linker makes one.
 bool is_ascending(const std::vector<ElfSegment>& segments) {
   return std::is_sorted(segments.begin(), segments.end(),
                         [](const ElfSegment& a, const ElfSegment& b) { return a.vaddr < b.vaddr; });

@@ -21,12 +21,12 @@ struct ElfSegment {
 struct ElfObject {
   UniqueFd file;
   enum class Placement { kFixed, kAnywhere } placement;  // ET_EXEC or ET_DYN
-  uint64_t first_vaddr, span;   // page aligned: what all PT_LOADs cover
-  uint64_t alignment;           // largest p_align, at least a page
+  uint64_t first_vaddr, span;                            // page aligned: what all PT_LOADs cover
+  uint64_t alignment;                                    // largest p_align, at least a page
   uint64_t entry_vaddr, phdr_vaddr;
   uint16_t phdr_count;
   std::vector<ElfSegment> segments;
-  std::string interpreter;      // PT_INTERP, empty when static
+  std::string interpreter;  // PT_INTERP, empty when static
   bool wants_executable_stack;
 };
 
@@ -41,8 +41,8 @@ struct ExecImage {
   std::optional<ElfObject> interpreter;
   // What replaces argv[0] when `#!` was followed: interpreter, its optional argument, script path.
   std::vector<std::string> argv_prefix;
-  std::string execfn;   // AT_EXECFN
-  std::string comm;     // /proc/PID/comm; at most 15 bytes are used
+  std::string execfn;  // AT_EXECFN
+  std::string comm;    // /proc/PID/comm; at most 15 bytes are used
 };
 
 }  // namespace sandbox::platform

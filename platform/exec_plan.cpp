@@ -7,7 +7,8 @@ namespace sandbox::platform {
 
 namespace {
 
-LoaderObject describe(const ElfObject& object, int descriptor, LoaderPlacement anywhere, uint32_t segments_offset) {
+LoaderObject describe(const ElfObject& object, int descriptor, LoaderPlacement anywhere,
+                      uint32_t segments_offset) {
   LoaderObject out{};
   out.descriptor = descriptor;
   out.placement = object.placement == ElfObject::Placement::kFixed ? LoaderPlacement::kFixed : anywhere;

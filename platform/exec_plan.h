@@ -15,7 +15,7 @@ namespace sandbox::platform {
 // Descriptor numbers in the workload under which the loader finds the files.
 struct InstalledObjects {
   int program = -1;
-  int interpreter = -1;   // when the image has one
+  int interpreter = -1;  // when the image has one
 };
 
 // Errors: E2BIG: the plan does not fit kLoaderPlanCapacity (no image that read_elf accepted and whose

@@ -23,15 +23,20 @@ constexpr uint32_t emulation(EngineKind kind) {
 
 constexpr uint32_t verdict_of(const Action& action, EngineKind kind) {
   switch (action.kind) {
-    case Action::Kind::kPass: return SECCOMP_RET_ALLOW;
-    case Action::Kind::kEmulate: return emulation(kind);
-    case Action::Kind::kExec: return SECCOMP_RET_TRACE;
-    case Action::Kind::kDeny: return SECCOMP_RET_ERRNO | static_cast<uint32_t>(action.errno_value);
+    case Action::Kind::kPass:
+      return SECCOMP_RET_ALLOW;
+    case Action::Kind::kEmulate:
+      return emulation(kind);
+    case Action::Kind::kExec:
+      return SECCOMP_RET_TRACE;
+    case Action::Kind::kDeny:
+      return SECCOMP_RET_ERRNO | static_cast<uint32_t>(action.errno_value);
   }
   throw "an action without a verdict";
 }
 
-constexpr Comparison compare(size_t argument, Comparison::Test test, uint32_t first_value, uint32_t second_value) {
+constexpr Comparison compare(size_t argument, Comparison::Test test, uint32_t first_value,
+                             uint32_t second_value) {
   Comparison comparison;
   comparison.test = test;
   comparison.values = {first_value, second_value};
@@ -64,7 +69,8 @@ constexpr bpf::Program guard_reserved_range() {
 constexpr bpf::Program program_of(const SyscallRow& row, EngineKind kind) {
   bpf::Program program;
   if (kind == EngineKind::kPtrace) bpf::append(program, guard_reserved_fd(row));
-  for (const Rule& rule : row.rules) bpf::append(program, bpf::when(rule.condition, verdict_of(rule.action, kind)));
+  for (const Rule& rule : row.rules)
+    bpf::append(program, bpf::when(rule.condition, verdict_of(rule.action, kind)));
   if (kind == EngineKind::kPtrace && row.name == "close_range") bpf::append(program, guard_reserved_range());
   program.push_back(bpf::statement(BPF_RET | BPF_K, verdict_of(row.default_action, kind)));
   return program;

@@ -9,16 +9,16 @@
 
 namespace sandbox::platform {
 
-// The ptrace engine's socket in every workload process. The filter answers every call that names it with EBADF,
-// but recvmsg with RET_TRACE: the kernel asks the filter again about a call that the tracer has put in place.
-// A close_range that covers it is RET_TRACE too: the engine closes around it.
+// The ptrace engine's socket in every workload process. The filter answers every call that names it with
+// EBADF, but recvmsg with RET_TRACE: the kernel asks the filter again about a call that the tracer has put in
+// place. A close_range that covers it is RET_TRACE too: the engine closes around it.
 inline constexpr int kReservedFd = 1000;
 
-// What the kernel does with each call of a workload, computed from the syscall table while compiling. EMULATE is
-// RET_USER_NOTIF or, on the ptrace engine, RET_TRACE, and so is the loader's call; EXEC is RET_TRACE on both;
-// a number without a row, x32 and other architectures get ENOSYS. A filter of the workload's own may send any
-// other call to the tracer with any data word: decide_syscall() says which stops the table asked for.
-// Valid for ever.
+// What the kernel does with each call of a workload, computed from the syscall table while compiling. EMULATE
+// is RET_USER_NOTIF or, on the ptrace engine, RET_TRACE, and so is the loader's call; EXEC is RET_TRACE on
+// both; a number without a row, x32 and other architectures get ENOSYS. A filter of the workload's own may
+// send any other call to the tracer with any data word: decide_syscall() says which stops the table asked
+// for. Valid for ever.
 std::span<const sock_filter> filter_for(EngineKind kind);
 
 }  // namespace sandbox::platform

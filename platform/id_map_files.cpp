@@ -30,7 +30,8 @@ std::string id_map_lines(const IdMap& wanted, const IdMap& own) {
     for (const IdMap::Range& have : own.ranges()) {
       uint64_t begin = std::max(range.outside, have.inside);
       uint64_t end = std::min(uint64_t{range.outside} + range.count, uint64_t{have.inside} + have.count);
-      if (begin < end) lines += fmt::format("{} {} {}\n", range.inside + (begin - range.outside), begin, end - begin);
+      if (begin < end)
+        lines += fmt::format("{} {} {}\n", range.inside + (begin - range.outside), begin, end - begin);
     }
   }
   return lines;

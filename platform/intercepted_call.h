@@ -15,9 +15,9 @@
 namespace sandbox::platform {
 
 struct SyscallEvent {
-  pid_t host_tid;                   // the calling thread, as the sentry's PID namespace numbers it
-  uint32_t number;                  // x86-64 system call number
-  std::array<uint64_t, 6> args;     // rdi rsi rdx r10 r8 r9
+  pid_t host_tid;                // the calling thread, as the sentry's PID namespace numbers it
+  uint32_t number;               // x86-64 system call number
+  std::array<uint64_t, 6> args;  // rdi rsi rdx r10 r8 r9
   uint64_t instruction_pointer;
 };
 

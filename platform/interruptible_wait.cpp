@@ -47,7 +47,8 @@ static_assert(sizeof(std::atomic<int>) == sizeof(int) && std::atomic<int>::is_al
 
 void leave_gap(int, siginfo_t*, void* context) {
   auto& place = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
-  if (place >= reinterpret_cast<greg_t>(sandbox_wait_begin) && place < reinterpret_cast<greg_t>(sandbox_wait_end)) {
+  if (place >= reinterpret_cast<greg_t>(sandbox_wait_begin) &&
+      place < reinterpret_cast<greg_t>(sandbox_wait_end)) {
     place = reinterpret_cast<greg_t>(sandbox_wait_out);
   }
 }

@@ -24,26 +24,40 @@ constexpr unsigned long kRequiredNamespaces = CLONE_NEWUSER | CLONE_NEWPID | CLO
 
 const char* step_text(LaunchStep step) {
   switch (step) {
-    case LaunchStep::kReady: return "start the first process";
-    case LaunchStep::kNamespaces: return "bring the loopback interface up";
-    case LaunchStep::kRoot: return "give the workload its empty root";
-    case LaunchStep::kHostname: return "set the host name";
-    case LaunchStep::kInit: return "start the first process under its init";
-    case LaunchStep::kCredentials: return "set the workload's ids and capabilities";
-    case LaunchStep::kDescriptors: return "pass descriptors to the workload";
-    case LaunchStep::kFilter: return "install the seccomp filter";
-    case LaunchStep::kExec: return "execute the program";
+    case LaunchStep::kReady:
+      return "start the first process";
+    case LaunchStep::kNamespaces:
+      return "bring the loopback interface up";
+    case LaunchStep::kRoot:
+      return "give the workload its empty root";
+    case LaunchStep::kHostname:
+      return "set the host name";
+    case LaunchStep::kInit:
+      return "start the first process under its init";
+    case LaunchStep::kCredentials:
+      return "set the workload's ids and capabilities";
+    case LaunchStep::kDescriptors:
+      return "pass descriptors to the workload";
+    case LaunchStep::kFilter:
+      return "install the seccomp filter";
+    case LaunchStep::kExec:
+      return "execute the program";
   }
   return "start the first process";
 }
 
 int unshare_flag(NamespaceKind kind) {
   switch (kind) {
-    case NamespaceKind::kIpc: return CLONE_NEWIPC;
-    case NamespaceKind::kUts: return CLONE_NEWUTS;
-    case NamespaceKind::kCgroup: return CLONE_NEWCGROUP;
-    case NamespaceKind::kNet: return CLONE_NEWNET;
-    default: return 0;
+    case NamespaceKind::kIpc:
+      return CLONE_NEWIPC;
+    case NamespaceKind::kUts:
+      return CLONE_NEWUTS;
+    case NamespaceKind::kCgroup:
+      return CLONE_NEWCGROUP;
+    case NamespaceKind::kNet:
+      return CLONE_NEWNET;
+    default:
+      return 0;
   }
 }
 
@@ -68,7 +82,7 @@ Result<void> map_workload_ids(pid_t child, const LaunchOptions& options) {
 
 struct ReceivedReport {
   LaunchReport report;
-  pid_t sender;   // as this PID namespace numbers it; 0 when unknown
+  pid_t sender;  // as this PID namespace numbers it; 0 when unknown
 };
 
 // Errors: ECHILD: the process ended without a word.
@@ -144,9 +158,11 @@ Result<LaunchedProcess> launch_process(const LaunchOptions& options, std::string
   plan.descriptors = options.descriptors;
   plan.copies = copies;
   plan.highest_target = 2;
-  for (const PassedFd& passed : options.descriptors) plan.highest_target = std::max(plan.highest_target, passed.target);
+  for (const PassedFd& passed : options.descriptors)
+    plan.highest_target = std::max(plan.highest_target, passed.target);
   for (size_t i = 0; i < kOptionalNamespaceCount; ++i) {
-    bool is_wanted = std::ranges::find(options.namespaces, kOptionalNamespaces[i]) != options.namespaces.end();
+    bool is_wanted =
+        std::ranges::find(options.namespaces, kOptionalNamespaces[i]) != options.namespaces.end();
     plan.unshare_flags[i] = is_wanted ? unshare_flag(kOptionalNamespaces[i]) : 0;
   }
   plan.reserved_socket = -1;
@@ -165,7 +181,7 @@ Result<LaunchedProcess> launch_process(const LaunchOptions& options, std::string
   long child = syscall(SYS_clone, kRequiredNamespaces | SIGCHLD, 0, 0, 0, 0);
   if (child < 0) return failed(Errno::last());
   if (child == 0) {
-    close(mine);   // or it would never see the end of the stream
+    close(mine);  // or it would never see the end of the stream
     run_launch_child(plan);
   }
   process.init_tid = static_cast<pid_t>(child);
@@ -180,7 +196,8 @@ Result<LaunchedProcess> launch_process(const LaunchOptions& options, std::string
 }
 
 Result<void> release_process(const LaunchedProcess& process, const std::string& path,
-                             const std::vector<std::string>& argv, const std::vector<std::string>& environment) {
+                             const std::vector<std::string>& argv,
+                             const std::vector<std::string>& environment) {
   CommandHead head{};
   head.argc = argv.size();
   head.envc = environment.size();

@@ -1,4 +1,5 @@
-// Launch: creates the workload's namespaces and its first process, which then waits to be traced and released.
+// Launch: creates the workload's namespaces and its first process, which then waits to be traced and
+// released.
 #pragma once
 
 #include <optional>
@@ -11,10 +12,10 @@
 namespace sandbox::platform {
 
 struct LaunchedProcess {
-  pid_t init_tid = 0;     // PID 1 inside: the built-in init, or the program itself
-  pid_t first_tid = 0;    // the program
+  pid_t init_tid = 0;   // PID 1 inside: the built-in init, or the program itself
+  pid_t first_tid = 0;  // the program
   UniqueFd init_pidfd, first_pidfd;
-  UniqueFd channel;       // stream to the first process; it closes at the first successful exec
+  UniqueFd channel;  // stream to the first process; it closes at the first successful exec
   // Ptrace engine: descriptors sent here arrive at kReservedFd of every workload process; the receiving end
   // is kept to take back what a process killed in the middle left behind.
   UniqueFd descriptor_sender, descriptor_receiver;
@@ -28,12 +29,13 @@ Result<LaunchedProcess> launch_process(const LaunchOptions& options, std::string
 // Tells the first process what to execute. It must be traced by now: it goes on to install the filter and
 // execve. In its execve, r10 holds the number of the filter's listener (-1: the engine has none).
 Result<void> release_process(const LaunchedProcess& process, const std::string& path,
-                             const std::vector<std::string>& argv, const std::vector<std::string>& environment);
+                             const std::vector<std::string>& argv,
+                             const std::vector<std::string>& environment);
 
 // Where the first process ended when it never got to run a program, once it is gone.
 struct LaunchFailure {
   Errno error{0};
-  const char* step = nullptr;   // null: its execve failed with that error
+  const char* step = nullptr;  // null: its execve failed with that error
 };
 std::optional<LaunchFailure> read_launch_failure(const LaunchedProcess& process);
 

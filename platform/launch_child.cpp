@@ -31,7 +31,7 @@ namespace sandbox::platform {
 
 namespace {
 
-constexpr unsigned kMfdExec = 0x10;   // MFD_EXEC, Linux 6.3: needed where vm.memfd_noexec is 1
+constexpr unsigned kMfdExec = 0x10;  // MFD_EXEC, Linux 6.3: needed where vm.memfd_noexec is 1
 
 class LaunchChild {
  public:
@@ -79,7 +79,8 @@ void LaunchChild::fail(LaunchStep step) {
 // One at a time, because each may be refused by itself.
 void LaunchChild::enter_optional_namespaces() {
   for (size_t i = 0; i < kOptionalNamespaceCount; ++i) {
-    if (plan_.unshare_flags[i] != 0 && unshare(plan_.unshare_flags[i]) < 0) report_.namespace_errors[i] = errno;
+    if (plan_.unshare_flags[i] != 0 && unshare(plan_.unshare_flags[i]) < 0)
+      report_.namespace_errors[i] = errno;
   }
   size_t net = kOptionalNamespaceCount - 1;
   if (plan_.unshare_flags[net] != 0 && report_.namespace_errors[net] == 0) raise_loopback();
@@ -118,7 +119,8 @@ void LaunchChild::build_root() {
   check(LaunchStep::kRoot, place != nullptr ? 0 : -1);
   check(LaunchStep::kRoot, chdir(place));
   write_loader();
-  check(LaunchStep::kRoot, mount("none", ".", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, nullptr));
+  check(LaunchStep::kRoot,
+        mount("none", ".", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, nullptr));
   // Both names are the new root: the old one ends up mounted over it and is then taken away.
   check(LaunchStep::kRoot, syscall(SYS_pivot_root, ".", "."));
   check(LaunchStep::kRoot, umount2(".", MNT_DETACH));
@@ -126,10 +128,12 @@ void LaunchChild::build_root() {
 }
 
 // Executes the built-in init, which keeps no descriptor and no capability, and which nobody inside can trace.
-// While the sentry lives it holds the channel's other end; were it gone already, the program sees the stream's end.
+// While the sentry lives it holds the channel's other end; were it gone already, the program sees the
+// stream's end.
 void LaunchChild::become_init(pid_t program) {
   int file = static_cast<int>(syscall(SYS_memfd_create, "sandbox-init", MFD_CLOEXEC | kMfdExec));
-  if (file < 0 && errno == EINVAL) file = static_cast<int>(syscall(SYS_memfd_create, "sandbox-init", MFD_CLOEXEC));
+  if (file < 0 && errno == EINVAL)
+    file = static_cast<int>(syscall(SYS_memfd_create, "sandbox-init", MFD_CLOEXEC));
   check(LaunchStep::kInit, file);
   check(LaunchStep::kInit, dup3(file, 0, O_CLOEXEC));
   syscall(SYS_close_range, 1, ~0U, 0);
@@ -143,7 +147,7 @@ void LaunchChild::become_init(pid_t program) {
   char* argv[] = {name, digit, nullptr};
   char* environment[] = {nullptr};
   syscall(SYS_execveat, 0, "", argv, environment, AT_EMPTY_PATH);
-  _exit(127);   // and the program ends with its PID 1
+  _exit(127);  // and the program ends with its PID 1
 }
 
 // Waits to be traced and told what to run. The sentry's death is the end of the stream.
@@ -196,7 +200,7 @@ void LaunchChild::drop_capabilities(uint64_t kept) {
   for (int capability = 0; capability < 64; ++capability) {
     if ((kept >> capability) & 1) continue;
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
-      if (errno == EINVAL) break;   // past the last one the kernel has
+      if (errno == EINVAL) break;  // past the last one the kernel has
       fail(LaunchStep::kCredentials);
     }
   }
@@ -244,8 +248,10 @@ void LaunchChild::place_descriptors() {
 
 // The filter; its listener, or -1 on the ptrace engine.
 int LaunchChild::install_filter() {
-  sock_fprog program{static_cast<unsigned short>(plan_.filter.size()), const_cast<sock_filter*>(plan_.filter.data())};
-  unsigned long listener_flag = plan_.options->engine == EngineKind::kNotify ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+  sock_fprog program{static_cast<unsigned short>(plan_.filter.size()),
+                     const_cast<sock_filter*>(plan_.filter.data())};
+  unsigned long listener_flag =
+      plan_.options->engine == EngineKind::kNotify ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
   unsigned long flags = listener_flag ? listener_flag | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV : 0;
   long listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
   check(LaunchStep::kFilter, listener);
@@ -286,7 +292,7 @@ void LaunchChild::become_program() {
 
 void LaunchChild::run() {
   char go;
-  if (read(channel_, &go, 1) != 1) _exit(127);   // the ids are mapped, or the sentry is gone
+  if (read(channel_, &go, 1) != 1) _exit(127);  // the ids are mapped, or the sentry is gone
   take_ids();
   enter_optional_namespaces();
   const LaunchOptions& options = *plan_.options;

@@ -16,7 +16,7 @@ namespace sandbox::platform {
 
 // What is told to the sentry through the channel.
 enum class LaunchStep : uint32_t {
-  kReady,         // the first process waits for its command line
+  kReady,  // the first process waits for its command line
   kNamespaces,
   kRoot,
   kHostname,
@@ -27,21 +27,21 @@ enum class LaunchStep : uint32_t {
   kExec,
 };
 
-inline constexpr size_t kOptionalNamespaceCount = 4;   // IPC, UTS, cgroup, network
+inline constexpr size_t kOptionalNamespaceCount = 4;  // IPC, UTS, cgroup, network
 inline constexpr NamespaceKind kOptionalNamespaces[kOptionalNamespaceCount] = {
     NamespaceKind::kIpc, NamespaceKind::kUts, NamespaceKind::kCgroup, NamespaceKind::kNet};
 
 struct LaunchReport {
   LaunchStep step;
-  int32_t error;                                        // 0 for kReady
-  int32_t namespace_errors[kOptionalNamespaceCount];    // 0: entered, or not asked for
+  int32_t error;                                      // 0 for kReady
+  int32_t namespace_errors[kOptionalNamespaceCount];  // 0: entered, or not asked for
 };
 
 // The head of what release_process sends. After it: argc + envc offsets (uint64_t) of strings from the
 // head's start, in that order, each list followed by a 0; then the strings.
 struct CommandHead {
-  uint64_t size;   // bytes in all
-  uint64_t path;   // offset
+  uint64_t size;  // bytes in all
+  uint64_t path;  // offset
   uint64_t argc, envc;
 };
 
@@ -52,11 +52,11 @@ struct LaunchPlan {
   std::span<const sock_filter> filter;
   std::span<const gid_t> groups;
   std::span<const PassedFd> descriptors;
-  std::span<int> copies;    // scratch, as many as descriptors
-  int highest_target;       // largest PassedFd::target
-  int unshare_flags[kOptionalNamespaceCount];   // 0: not asked for
-  int reserved_socket;      // ptrace engine: the workload's end of the descriptor channel; else -1
-  int reserved_number;      // where it goes
+  std::span<int> copies;                       // scratch, as many as descriptors
+  int highest_target;                          // largest PassedFd::target
+  int unshare_flags[kOptionalNamespaceCount];  // 0: not asked for
+  int reserved_socket;  // ptrace engine: the workload's end of the descriptor channel; else -1
+  int reserved_number;  // where it goes
   int channel;
 };
 

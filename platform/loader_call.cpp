@@ -14,8 +14,8 @@ namespace sandbox::platform {
 
 namespace {
 
-// A process may run with so low a limit that the loader's two descriptors do not fit (execve itself needs none).
-// The soft limit is raised as far as it goes and the loader puts it back.
+// A process may run with so low a limit that the loader's two descriptors do not fit (execve itself needs
+// none). The soft limit is raised as far as it goes and the loader puts it back.
 std::optional<rlimit> raise_descriptor_limit(pid_t pid) {
   rlimit old;
   if (prlimit(pid, RLIMIT_NOFILE, nullptr, &old) < 0 || old.rlim_cur >= old.rlim_max) return std::nullopt;

@@ -10,8 +10,8 @@
 
 namespace sandbox::platform {
 
-// Errors: those of open_tree(2). The copy includes everything mounted below: without that Linux refuses a tree
-// whose mounts came from a more privileged namespace (EINVAL), because it would show what they cover.
+// Errors: those of open_tree(2). The copy includes everything mounted below: without that Linux refuses a
+// tree whose mounts came from a more privileged namespace (EINVAL), because it would show what they cover.
 inline Result<UniqueFd> copy_mount_tree(int directory, const char* path) {
   long fd = syscall(SYS_open_tree, directory, path,
                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH | AT_NO_AUTOMOUNT);
@@ -39,8 +39,7 @@ inline Result<UniqueFd> mount_detached(const UniqueFd& context, unsigned attribu
 }
 
 inline Result<void> attach_mount(const UniqueFd& mount, const char* place) {
-  return host_status(
-      syscall(SYS_move_mount, mount.get(), "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH));
+  return host_status(syscall(SYS_move_mount, mount.get(), "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH));
 }
 
 // Adds `attributes` to every mount of the tree. Errors: ENOSYS before Linux 5.12.

@@ -29,18 +29,22 @@ std::vector<IdMap::Range> granted_ranges(const char* path, uid_t user) {
   for (std::string line; std::getline(lines, line);) {
     unsigned start = 0, count = 0;
     size_t colon = line.find(':');
-    if (colon == std::string::npos || std::sscanf(line.c_str() + colon, ":%u:%u", &start, &count) != 2) continue;
+    if (colon == std::string::npos || std::sscanf(line.c_str() + colon, ":%u:%u", &start, &count) != 2)
+      continue;
     std::string owner = line.substr(0, colon);
-    if ((owner == login || owner == std::to_string(user)) && count > 0) ranges.push_back({start, start, count});
+    if ((owner == login || owner == std::to_string(user)) && count > 0)
+      ranges.push_back({start, start, count});
   }
   return ranges;
 }
 
 // Runs newuidmap or newgidmap; false when it is missing or refuses.
 bool run_map_tool(const char* tool, pid_t target, uint32_t own_id, const std::vector<IdMap::Range>& granted) {
-  std::vector<std::string> words{tool, std::to_string(target), std::to_string(own_id), std::to_string(own_id), "1"};
+  std::vector<std::string> words{tool, std::to_string(target), std::to_string(own_id), std::to_string(own_id),
+                                 "1"};
   for (const IdMap::Range& range : granted) {
-    for (uint32_t number : {range.inside, range.outside, range.count}) words.push_back(std::to_string(number));
+    for (uint32_t number : {range.inside, range.outside, range.count})
+      words.push_back(std::to_string(number));
   }
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());

@@ -1,21 +1,22 @@
 // What the notify engine does at the tracer's stops and with each notification.
 #include "platform/notify_engine.h"
 
-#include "platform/loader_call.h"
 #include "platform/loader/loader_abi.h"
+#include "platform/loader_call.h"
 #include "platform/pidfd.h"
 
 namespace sandbox::platform {
 
 namespace {
-constexpr int64_t kRestartSys = -512, kRestartNoIntr = -513;   // ERESTARTSYS, ERESTARTNOINTR
+constexpr int64_t kRestartSys = -512, kRestartNoIntr = -513;  // ERESTARTSYS, ERESTARTNOINTR
 }
 
 // The launch passes the listener's number in r10, which execve does not use.
 Result<void> NotifyEngine::on_first_exec(pid_t tid, const Registers& registers) {
   UniqueFd process = TRY(open_pidfd(tid));
   UniqueFd listener = TRY(copy_descriptor(process, static_cast<int>(registers.r10)));
-  listener_.start(std::move(listener), 1, path_descriptors_, [this](InterceptedCall& call) { on_call(call); });
+  listener_.start(std::move(listener), 1, path_descriptors_,
+                  [this](InterceptedCall& call) { on_call(call); });
   return {};
 }
 

@@ -54,7 +54,9 @@ size_t notification_size() {
 }
 
 SyscallEvent event_of(const seccomp_notif& notification) {
-  SyscallEvent event{static_cast<pid_t>(notification.pid), static_cast<uint32_t>(notification.data.nr), {},
+  SyscallEvent event{static_cast<pid_t>(notification.pid),
+                     static_cast<uint32_t>(notification.data.nr),
+                     {},
                      notification.data.instruction_pointer};
   std::copy(std::begin(notification.data.args), std::end(notification.data.args), event.args.begin());
   return event;
@@ -73,7 +75,8 @@ void NotifyListener::start(UniqueFd listener, size_t worker_count, PathDescripto
   path_descriptors_ = &path_descriptors;
   listener_ = std::make_shared<UniqueFd>(std::move(listener));
   handler_ = std::move(handler);
-  // An answer then wakes the caller on the worker's own CPU, where it was (Linux 6.6; older ones answer slower).
+  // An answer then wakes the caller on the worker's own CPU, where it was (Linux 6.6; older ones answer
+  // slower).
   ioctl(listener_->get(), SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
   handle_stop_signal();
   running_workers_ = worker_count;

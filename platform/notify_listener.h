@@ -1,4 +1,5 @@
-// NotifyListener: the SECCOMP_RET_USER_NOTIF side of the notify engine; receives calls and carries answers back.
+// NotifyListener: the SECCOMP_RET_USER_NOTIF side of the notify engine; receives calls and carries answers
+// back.
 #pragma once
 
 #include <atomic>
@@ -15,7 +16,8 @@
 
 namespace sandbox::platform {
 
-// Owns the listener of the workload's filter and the threads that serve it. The Linux side is seccomp_unotify(2).
+// Owns the listener of the workload's filter and the threads that serve it. The Linux side is
+// seccomp_unotify(2).
 class NotifyListener {
  public:
   using Handler = std::function<void(InterceptedCall&)>;

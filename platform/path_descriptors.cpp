@@ -9,11 +9,13 @@
 
 namespace sandbox::platform {
 
-void PathDescriptors::deliver(pid_t tid, int number, CloseOnExec close_on_exec, std::function<void()> answer) {
+void PathDescriptors::deliver(pid_t tid, int number, CloseOnExec close_on_exec,
+                              std::function<void()> answer) {
   tracer_.post([this, tid, number, close_on_exec, answer = std::move(answer)] {
-    // Where the kernel lets the interruption end the call's wait (before WAIT_KILLABLE_RECV, Linux 5.19), nobody
-    // waits for the answer any more; the thread stops all the same, and its registers are set there.
-    if (ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr) == 0) pending_.insert_or_assign(tid, Delivery{number, close_on_exec});
+    // Where the kernel lets the interruption end the call's wait (before WAIT_KILLABLE_RECV, Linux 5.19),
+    // nobody waits for the answer any more; the thread stops all the same, and its registers are set there.
+    if (ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr) == 0)
+      pending_.insert_or_assign(tid, Delivery{number, close_on_exec});
     answer();
   });
 }

@@ -37,7 +37,8 @@ Way MeasuredWay::choose() {
 
 void MeasuredWay::record(Way way, uint64_t duration_ns) {
   Samples& samples = samples_[static_cast<size_t>(way)];
-  samples.last_ns[samples.count++ % kSamples] = static_cast<uint32_t>(std::min<uint64_t>(duration_ns, UINT32_MAX));
+  samples.last_ns[samples.count++ % kSamples] =
+      static_cast<uint32_t>(std::min<uint64_t>(duration_ns, UINT32_MAX));
 }
 
 uint32_t MeasuredWay::median_ns(const Samples& samples) {

@@ -9,9 +9,10 @@
 
 namespace sandbox::platform {
 
-// Linux wakes a thread on an idle CPU when there is one. When the waker then goes to sleep to wait for that very
-// thread, this costs more than all the rest: two wake-ups of a sleeping CPU for each call. Where both sides are
-// known to take turns they are better together on one CPU; where CPUs are busy anyway, they are not.
+// Linux wakes a thread on an idle CPU when there is one. When the waker then goes to sleep to wait for that
+// very thread, this costs more than all the rest: two wake-ups of a sleeping CPU for each call. Where both
+// sides are known to take turns they are better together on one CPU; where CPUs are busy anyway, they are
+// not.
 enum class Way : uint8_t { kAnywhere, kTogether };
 
 // Which way has been faster lately, by the median of its last samples. The other one is tried now and then.
@@ -21,17 +22,17 @@ class MeasuredWay {
   void record(Way way, uint64_t duration_ns);
 
  private:
-  static constexpr uint32_t kRound = 256, kTrial = 12;   // choices in a round, and of them with the other way
+  static constexpr uint32_t kRound = 256, kTrial = 12;  // choices in a round, and of them with the other way
   static constexpr uint32_t kSamples = 9;
-  static constexpr uint32_t kReview = 32;                // choices between two looks at the medians
+  static constexpr uint32_t kReview = 32;  // choices between two looks at the medians
 
   struct Samples {
     std::array<uint32_t, kSamples> last_ns{};
     uint32_t count = 0;
   };
-  static uint32_t median_ns(const Samples& samples);   // 0: not enough of them
+  static uint32_t median_ns(const Samples& samples);  // 0: not enough of them
 
-  std::array<Samples, 2> samples_;   // by Way
+  std::array<Samples, 2> samples_;  // by Way
   Way better_ = Way::kAnywhere;
   uint32_t choices_ = 0;
 };
@@ -45,7 +46,7 @@ class Pin {
 
  private:
   bool is_held_ = false;
-  cpu_set_t mask_{};   // to be restored
+  cpu_set_t mask_{};  // to be restored
 };
 
 // Another thread that may for a moment run only on this thread's CPU. Undone when destroyed.
@@ -57,18 +58,19 @@ class HeldHere {
   HeldHere& operator=(const HeldHere&) = delete;
 
  private:
-  pid_t tid_ = 0;   // 0: nothing to undo
+  pid_t tid_ = 0;  // 0: nothing to undo
   cpu_set_t mask_{};
 };
 
-// For the installation of descriptors: NOTIF_ADDFD wakes its target and then waits for it. One for each worker.
+// For the installation of descriptors: NOTIF_ADDFD wakes its target and then waits for it. One for each
+// worker.
 class InstallPlacement {
  public:
   // Runs `install` for the thread `target` and returns what it returns.
   template <typename Install>
   auto run(pid_t target, Install install);
-  // For every call that comes, of the thread `caller`: how long a caller took from one installation to its next
-  // call tells how good the way was. A worker that installs nothing any more goes where its callers are.
+  // For every call that comes, of the thread `caller`: how long a caller took from one installation to its
+  // next call tells how good the way was. A worker that installs nothing any more goes where its callers are.
   void note_call(pid_t caller);
 
  private:
@@ -78,7 +80,7 @@ class InstallPlacement {
   Pin worker_;
   uint32_t calls_since_install_ = 0;
   Way way_ = Way::kAnywhere;
-  pid_t last_target_ = 0;    // of an installation that began at begin_ns_
+  pid_t last_target_ = 0;  // of an installation that began at begin_ns_
   uint64_t begin_ns_ = 0;
 };
 
@@ -86,23 +88,24 @@ class InstallPlacement {
 class StopPlacement {
  public:
   void note_stop(pid_t tid);
-  // Runs `resume`, which lets the stopped thread `tid` run. It has no longer than that to be where it is woken.
+  // Runs `resume`, which lets the stopped thread `tid` run. It has no longer than that to be where it is
+  // woken.
   template <typename Resume>
   auto run(pid_t tid, Resume resume);
 
  private:
   void prepare(pid_t tid);
 
-  // So many stops in a row of one thread, and only it and the tracer seem to be at work. Births and deaths, in
-  // which several threads go on at once, are left to Linux.
+  // So many stops in a row of one thread, and only it and the tracer seem to be at work. Births and deaths,
+  // in which several threads go on at once, are left to Linux.
   static constexpr uint32_t kTurns = 4;
 
   MeasuredWay ways_;
   Pin tracer_;
   Way way_ = Way::kAnywhere;
-  pid_t last_tid_ = 0;       // let run last, at last_ns_
+  pid_t last_tid_ = 0;  // let run last, at last_ns_
   uint64_t last_ns_ = 0;
-  uint32_t turns_ = 0;       // stops in a row of last_tid_
+  uint32_t turns_ = 0;  // stops in a row of last_tid_
 };
 
 uint64_t monotonic_ns();

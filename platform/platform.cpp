@@ -44,17 +44,18 @@ class RunningWorkload final : public Platform {
     TRY(release_process(process_, path, argv, environment));
     has_run_ = true;
     Outcome outcome = tracer_.serve();
-    if (auto failure = tracer_.launch_failure(); failure && failure->step != nullptr) return std::unexpected(failure->error);
+    if (auto failure = tracer_.launch_failure(); failure && failure->step != nullptr)
+      return std::unexpected(failure->error);
     return outcome;
   }
 
   // The init's death is the death of every process of its PID namespace.
   void kill_all() override { (void)send_signal(process_.init_pidfd, SIGKILL); }
-  void signal_first_task(int signal) override {
-    (void)send_signal(process_.first_pidfd, signal);
-  }
+  void signal_first_task(int signal) override { (void)send_signal(process_.first_pidfd, signal); }
 
-  std::unique_ptr<GuestMemory> memory_of(pid_t host_tid) override { return std::make_unique<ProcessMemory>(host_tid); }
+  std::unique_ptr<GuestMemory> memory_of(pid_t host_tid) override {
+    return std::make_unique<ProcessMemory>(host_tid);
+  }
 
  private:
   LaunchedProcess process_;

@@ -51,31 +51,32 @@ class Supervisor {
 enum class NamespaceKind { kUser, kPid, kMount, kIpc, kUts, kCgroup, kNet };
 
 struct PassedFd {
-  int source;   // in the sentry
-  int target;   // in the workload
+  int source;  // in the sentry
+  int target;  // in the workload
 };
 
 struct LaunchOptions {
   EngineKind engine = EngineKind::kNotify;
-  std::vector<NamespaceKind> namespaces;   // those to try; kUser, kPid and kMount are required
-  IdMap uid_map = IdMap::identity();       // workload's namespace to the sentry's
+  std::vector<NamespaceKind> namespaces;  // those to try; kUser, kPid and kMount are required
+  IdMap uid_map = IdMap::identity();      // workload's namespace to the sentry's
   IdMap gid_map = IdMap::identity();
-  uid_t uid = 0;                           // ids inside, set before the program starts
+  uid_t uid = 0;  // ids inside, set before the program starts
   gid_t gid = 0;
   std::vector<gid_t> groups;
-  uint64_t capabilities = 0;               // bounding set; effective and permitted too when uid is 0
-  std::string hostname;                    // empty: leave as it is
-  enum class Init { kBuiltIn, kProgram } init = Init::kBuiltIn;   // who is PID 1
-  std::vector<PassedFd> descriptors;       // 0, 1, 2 and --pass-fd; everything else is closed
+  uint64_t capabilities = 0;  // bounding set; effective and permitted too when uid is 0
+  std::string hostname;       // empty: leave as it is
+  enum class Init { kBuiltIn, kProgram } init = Init::kBuiltIn;  // who is PID 1
+  std::vector<PassedFd> descriptors;  // 0, 1, 2 and --pass-fd; everything else is closed
   uint32_t umask = 022;
 };
 
 // The sentry's own user and mount namespaces, entered once, before anything else is set up and while
 // the process has one thread: unshares, maps ids one to one (all ids as root, else the caller's own and
-// what newuidmap grants; a lone 65534 becomes 65533), makes every mount private. Afterwards the process has every capability in its
-// own namespace and none outside. Errors: EPERM, ENOSPC, EUSERS: the host forbids user namespaces.
+// what newuidmap grants; a lone 65534 becomes 65533), makes every mount private. Afterwards the process has
+// every capability in its own namespace and none outside. Errors: EPERM, ENOSPC, EUSERS: the host forbids
+// user namespaces.
 struct SentryNamespaces {
-  IdMap uid_map, gid_map;   // sentry's namespace to the host's
+  IdMap uid_map, gid_map;  // sentry's namespace to the host's
 };
 Result<SentryNamespaces> enter_sentry_namespaces();
 
@@ -116,7 +117,7 @@ class Platform {
 // Whether this host can run the engine, and if not, in words, what is missing.
 struct EngineSupport {
   bool is_supported;
-  std::string detail;   // "Linux 6.18: ADDFD, SEND, WAIT_KILLABLE_RECV, SYNC_WAKE_UP" or the reason against
+  std::string detail;  // "Linux 6.18: ADDFD, SEND, WAIT_KILLABLE_RECV, SYNC_WAKE_UP" or the reason against
 };
 EngineSupport probe_engine(EngineKind kind);
 

@@ -56,19 +56,21 @@ bool is_ptrace_forbidden() {
 
 EngineSupport probe_engine(EngineKind kind) {
   const KernelVersion version = kernel_version();
-  if (is_ptrace_forbidden()) return missing(version, "ptrace is switched off (kernel.yama.ptrace_scope is 3)");
+  if (is_ptrace_forbidden())
+    return missing(version, "ptrace is switched off (kernel.yama.ptrace_scope is 3)");
   if (!has_action(SECCOMP_RET_TRACE)) return missing(version, "no seccomp filters with SECCOMP_RET_TRACE");
   if (kind == EngineKind::kPtrace) {
     rlimit files{};
     getrlimit(RLIMIT_NOFILE, &files);
     if (files.rlim_max <= kReservedFd)
-      return missing(version, fmt::format("a hard limit of {} open files, {} are needed (ulimit -Hn)", files.rlim_max,
-                                          kReservedFd + 1));
+      return missing(version, fmt::format("a hard limit of {} open files, {} are needed (ulimit -Hn)",
+                                          files.rlim_max, kReservedFd + 1));
     return {true, fmt::format("Linux {}.{}: PTRACE_SEIZE, SECCOMP_RET_TRACE", version.major, version.minor)};
   }
   if (!has_action(SECCOMP_RET_USER_NOTIF)) return missing(version, "no SECCOMP_RET_USER_NOTIF (Linux 5.0)");
   if (!version.is_at_least(5, 14)) return missing(version, "no SECCOMP_ADDFD_FLAG_SEND (Linux 5.14)");
-  // Without it a signal abandons a call whose answer is on its way, and a restarted mkdir would find its own work.
+  // Without it a signal abandons a call whose answer is on its way, and a restarted mkdir would find its own
+  // work.
   if (!has_filter_flags(SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)) {
     return missing(version, "no SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (Linux 5.19)");
   }

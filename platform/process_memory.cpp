@@ -38,7 +38,7 @@ Result<size_t> ProcessMemory::read_some(uint64_t address, std::span<std::byte> o
 }
 
 Result<size_t> ProcessMemory::write_some(uint64_t address, std::span<const std::byte> in) {
-  auto* bytes = const_cast<std::byte*>(in.data());   // iovec has no const; the call only reads it
+  auto* bytes = const_cast<std::byte*>(in.data());  // iovec has no const; the call only reads it
   return transfer_some(address, bytes, in.size(), [this](iovec local, iovec remote) {
     return process_vm_writev(host_tid_, &local, 1, &remote, 1, 0);
   });

@@ -20,10 +20,11 @@ namespace sandbox::platform {
 
 namespace {
 
-constexpr int64_t kRestartSys = -512;   // ERESTARTSYS
+constexpr int64_t kRestartSys = -512;  // ERESTARTSYS
 
 bool is_closing_reserved(const SyscallEvent& event) {
-  return static_cast<uint32_t>(event.args[0]) <= kReservedFd && static_cast<uint32_t>(event.args[1]) >= kReservedFd;
+  return static_cast<uint32_t>(event.args[0]) <= kReservedFd &&
+         static_cast<uint32_t>(event.args[1]) >= kReservedFd;
 }
 
 // Whether the thread has a descriptor of that number or above, up to `last`.
@@ -128,8 +129,8 @@ void PtraceEngine::drain() {
   }
 }
 
-Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& registers, const std::vector<UniqueFd>& fds,
-                                               CloseOnExec close_on_exec) {
+Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& registers,
+                                               const std::vector<UniqueFd>& fds, CloseOnExec close_on_exec) {
   ProcessMemory memory(tid);
   ReceiveArea area(tid, memory, registers);
   TRY(area.write());
@@ -158,8 +159,9 @@ Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& regis
   return area.read_numbers(fds.size());
 }
 
-// close_range over the reserved number: one call for the part below it, or for the part above when that is all.
-// What is above is empty for nearly every program; when it is not, the thread executes its instruction again.
+// close_range over the reserved number: one call for the part below it, or for the part above when that is
+// all. What is above is empty for nearly every program; when it is not, the thread executes its instruction
+// again.
 void PtraceEngine::close_range_around(pid_t tid, const Registers& registers) {
   const uint32_t first = registers.rdi, last = registers.rsi;
   if (first == kReservedFd && last == kReservedFd) return finish(tid, registers, 0);
@@ -173,7 +175,8 @@ void PtraceEngine::close_range_around(pid_t tid, const Registers& registers) {
   auto finished = tracer_.finish_syscall(tid, SYS_close_range);
   if (!finished) return;
   int64_t result = static_cast<int64_t>(finished->rax);
-  if (result == 0 && first < kReservedFd && last > kReservedFd && has_descriptor_between(tid, kReservedFd + 1, last)) {
+  if (result == 0 && first < kReservedFd && last > kReservedFd &&
+      has_descriptor_between(tid, kReservedFd + 1, last)) {
     Registers above = registers;
     above.rdi = kReservedFd + 1;
     auto repeated = tracer_.repeat_syscall(tid, registers, above);
@@ -241,7 +244,8 @@ void PtraceCall::reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) {
     if (!target.is_waiting()) return;
     auto numbers = target.engine.receive(target.tid, target.registers, *fds, close_on_exec);
     if (!target.is_waiting()) return;
-    target.engine.finish(target.tid, target.registers, numbers ? numbers->front() : numbers.error().as_return());
+    target.engine.finish(target.tid, target.registers,
+                         numbers ? numbers->front() : numbers.error().as_return());
   });
 }
 

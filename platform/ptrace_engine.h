@@ -39,10 +39,10 @@ class PtraceEngine final : public TracerEngine {
   Supervisor& supervisor_;
   const LaunchedProcess& process_;
   std::mutex mutex_;
-  std::unordered_map<pid_t, uint64_t> waiting_;   // thread to the id of its call
+  std::unordered_map<pid_t, uint64_t> waiting_;  // thread to the id of its call
   uint64_t next_call_id_ = 1;
   // Calls answered -ERESTARTSYS, to be completed at the signal's stop; tracer's thread only.
-  std::unordered_map<pid_t, uint64_t> to_restart_;   // thread to system call number
+  std::unordered_map<pid_t, uint64_t> to_restart_;  // thread to system call number
 };
 
 class PtraceCall final : public InterceptedCall {

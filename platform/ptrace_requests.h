@@ -1,4 +1,5 @@
-// The ptrace requests the tracer makes, with errors as Result. ESRCH always means: the thread was killed meanwhile.
+// The ptrace requests the tracer makes, with errors as Result. ESRCH always means: the thread was killed
+// meanwhile.
 #pragma once
 
 #include <signal.h>
@@ -30,7 +31,9 @@ inline Result<void> resume(pid_t tid, int signal = 0) {
   return host_status(ptrace(PTRACE_CONT, tid, nullptr, static_cast<long>(signal)));
 }
 // Lets it run to the end of the system call it is in.
-inline Result<void> resume_to_syscall_exit(pid_t tid) { return host_status(ptrace(PTRACE_SYSCALL, tid, nullptr, 0L)); }
+inline Result<void> resume_to_syscall_exit(pid_t tid) {
+  return host_status(ptrace(PTRACE_SYSCALL, tid, nullptr, 0L));
+}
 // Leaves it stopped by job control until SIGCONT.
 inline Result<void> leave_stopped(pid_t tid) { return host_status(ptrace(PTRACE_LISTEN, tid, nullptr, 0L)); }
 // One word of its memory; grows its stack where an access of its own would.

@@ -1,5 +1,5 @@
-// Remounting works only on mounts that have a place: a helper process gives the copy one in a namespace of its
-// own, remounts each mount, copies the result and sends it home.
+// Remounting works only on mounts that have a place: a helper process gives the copy one in a namespace of
+// its own, remounts each mount, copies the result and sends it home.
 #include "platform/remounted_tree.h"
 
 #include <linux/mount.h>
@@ -20,11 +20,11 @@ namespace sandbox::platform {
 
 namespace {
 
-constexpr char kPlace[] = "/tree";   // in the helper's private root
+constexpr char kPlace[] = "/tree";  // in the helper's private root
 
 struct PlacedMount {
   std::string path;
-  unsigned long flags;   // MS_*, as the mount has them
+  unsigned long flags;  // MS_*, as the mount has them
 };
 
 // The octal escapes of /proc/PID/mountinfo (proc(5)).
@@ -46,8 +46,8 @@ unsigned long flags_of(const std::string& options) {
   static constexpr struct {
     const char* name;
     unsigned long flag;
-  } kNames[] = {{"ro", MS_RDONLY},         {"nosuid", MS_NOSUID},         {"nodev", MS_NODEV},
-                {"noexec", MS_NOEXEC},     {"noatime", MS_NOATIME},       {"nodiratime", MS_NODIRATIME},
+  } kNames[] = {{"ro", MS_RDONLY},        {"nosuid", MS_NOSUID},   {"nodev", MS_NODEV},
+                {"noexec", MS_NOEXEC},    {"noatime", MS_NOATIME}, {"nodiratime", MS_NODIRATIME},
                 {"relatime", MS_RELATIME}};
   unsigned long flags = 0;
   std::istringstream words(options);
@@ -96,7 +96,8 @@ Result<UniqueFd> remount_in_helper(int directory_fd, const std::string& path, ui
                         (attributes & MOUNT_ATTR_NODEV ? MS_NODEV : 0);
   std::string mountinfo = TRY(read_host_file("/proc/self/mountinfo"));
   for (const PlacedMount& placed : mounts_below(mountinfo, place)) {
-    TRY(host_status(mount("none", placed.path.c_str(), nullptr, MS_REMOUNT | MS_BIND | placed.flags | added, nullptr)));
+    TRY(host_status(
+        mount("none", placed.path.c_str(), nullptr, MS_REMOUNT | MS_BIND | placed.flags | added, nullptr)));
   }
   return copy_mount_tree(AT_FDCWD, place.c_str());
 }

@@ -37,9 +37,12 @@ pid_t status_field(const std::string& status, const char* name) {
 
 uint64_t clone_flags(const Registers& registers) {
   switch (registers.orig_rax) {
-    case SYS_fork: return SIGCHLD;
-    case SYS_vfork: return CLONE_VFORK | CLONE_VM | SIGCHLD;
-    default: return registers.rdi;
+    case SYS_fork:
+      return SIGCHLD;
+    case SYS_vfork:
+      return CLONE_VFORK | CLONE_VM | SIGCHLD;
+    default:
+      return registers.rdi;
   }
 }
 
@@ -67,7 +70,7 @@ Platform::Outcome Tracer::serve() {
     int raw = 0;
     pid_t tid = wait_for_any(&raw, has_jobs_);
     if (tid < 0 && errno == EINTR) continue;
-    if (tid < 0) break;   // ECHILD
+    if (tid < 0) break;  // ECHILD
     if (has_own_init && tid == process_.init_tid) {
       init_is_gone_ = WIFEXITED(raw) || WIFSIGNALED(raw);
       continue;
@@ -91,14 +94,22 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
   auto found = tracees_.find(tid);
   if (found == tracees_.end() || found->second.awaits_first_stop) return handle_first_stop(tid, status);
   switch (kind) {
-    case Kind::kSeccomp: return handle_seccomp(tid);
-    case Kind::kSyscallStop: return handle_syscall_stop(tid);
-    case Kind::kBirth: return handle_birth(tid);
-    case Kind::kSignalDelivery: return handle_signal(tid, status.signal());
+    case Kind::kSeccomp:
+      return handle_seccomp(tid);
+    case Kind::kSyscallStop:
+      return handle_syscall_stop(tid);
+    case Kind::kBirth:
+      return handle_birth(tid);
+    case Kind::kSignalDelivery:
+      return handle_signal(tid, status.signal());
     // ESRCH from here on means that it was killed meanwhile; its end is the next thing waitpid tells.
-    case Kind::kGroupStop: (void)leave_stopped(tid); return;
-    case Kind::kTrap: return engine_->on_trap_stop(tid);
-    default: lose_control(tid, status);
+    case Kind::kGroupStop:
+      (void)leave_stopped(tid);
+      return;
+    case Kind::kTrap:
+      return engine_->on_trap_stop(tid);
+    default:
+      lose_control(tid, status);
   }
 }
 
@@ -113,8 +124,8 @@ Result<void> Tracer::let_finish(pid_t tid) {
 
 // A stop nobody can explain: going on might run the workload unguarded.
 void Tracer::lose_control(pid_t tid, WaitStatus status) {
-  std::string text = fmt::format("thread {} stopped with status {:#x}, which nothing in the tracer expects", tid,
-                                 status.raw());
+  std::string text = fmt::format("thread {} stopped with status {:#x}, which nothing in the tracer expects",
+                                 tid, status.raw());
   check_failed("the stop is known", text.c_str());
 }
 
@@ -134,7 +145,7 @@ void Tracer::announce(pid_t parent, pid_t child, uint64_t flags) {
 void Tracer::handle_birth(pid_t tid) {
   auto message = get_event_message(tid);
   auto registers = get_registers(tid);
-  if (!message || !registers) return;   // killed; the child is then an orphan
+  if (!message || !registers) return;  // killed; the child is then an orphan
   const pid_t child = static_cast<pid_t>(*message);
   if (auto gone = stillborns_.find(child); gone != stillborns_.end()) {
     WaitStatus status = gone->second;
@@ -347,7 +358,8 @@ bool Tracer::is_fatal_fault_of_init(pid_t tid, int signal) const {
     return false;
   }
   siginfo_t info{};
-  if (ptrace(PTRACE_GETSIGINFO, tid, nullptr, &info) < 0 || info.si_code <= 0) return false;   // sent by a process
+  if (ptrace(PTRACE_GETSIGINFO, tid, nullptr, &info) < 0 || info.si_code <= 0)
+    return false;  // sent by a process
   auto status = read_host_file(fmt::format("/proc/{}/status", tid));
   size_t place = status ? status->find("\nSigCgt:") : std::string::npos;
   if (place == std::string::npos) return false;
@@ -391,7 +403,7 @@ Result<Registers> Tracer::finish_syscall(pid_t tid, uint64_t expected_number) {
 }
 
 Result<int64_t> Tracer::repeat_syscall(pid_t tid, const Registers& original, Registers again) {
-  constexpr uint64_t kInstructionSize = 2;   // syscall
+  constexpr uint64_t kInstructionSize = 2;  // syscall
   again.rip = original.rip - kInstructionSize;
   again.rax = original.orig_rax;
   again.orig_rax = static_cast<uint64_t>(-1);

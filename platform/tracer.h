@@ -1,4 +1,5 @@
-// Tracer: the ptrace side of both engines; births, deaths, execs, signals and job control of every workload thread.
+// Tracer: the ptrace side of both engines; births, deaths, execs, signals and job control of every workload
+// thread.
 #pragma once
 
 #include <atomic>
@@ -39,7 +40,8 @@ class TracerEngine {
 // Every method but those marked so belongs to the thread that calls serve(): ptrace(2) obeys only it.
 class Tracer {
  public:
-  Tracer(Supervisor& supervisor, const LaunchedProcess& process) : supervisor_(supervisor), process_(process) {}
+  Tracer(Supervisor& supervisor, const LaunchedProcess& process)
+      : supervisor_(supervisor), process_(process) {}
 
   void set_engine(TracerEngine& engine) { engine_ = &engine; }
 
@@ -51,8 +53,9 @@ class Tracer {
   // Why the first process never came to execute anything, once serve() is over.
   const std::optional<LaunchFailure>& launch_failure() const { return launch_failure_; }
 
-  // Has `work` done on the tracer's thread, in order; dropped when serve() is over. From any thread, also one that
-  // holds a lock the tracer may be waiting for. On the tracer's own thread it is done before this returns.
+  // Has `work` done on the tracer's thread, in order; dropped when serve() is over. From any thread, also one
+  // that holds a lock the tracer may be waiting for. On the tracer's own thread it is done before this
+  // returns.
   void post(std::function<void()> work);
   // The same, and returns when it was done (true) or dropped.
   bool run_on_tracer(std::function<void()> work);
@@ -67,9 +70,9 @@ class Tracer {
   // Resumes a thread in a seccomp stop to the end of its system call; its registers there.
   // Errors: ESRCH: it was killed, or its place taken by another thread's exec.
   Result<Registers> finish_syscall(pid_t tid, uint64_t expected_number);
-  // Makes a thread in a stop right after a system call execute that instruction again, as `again` says; it is then
-  // in the exit stop of the second call. The result. Errors: ESRCH: it was killed, or another stop came first: it
-  // is then as if the first call had failed with ENOMEM, and that stop is served like any other.
+  // Makes a thread in a stop right after a system call execute that instruction again, as `again` says; it is
+  // then in the exit stop of the second call. The result. Errors: ESRCH: it was killed, or another stop came
+  // first: it is then as if the first call had failed with ENOMEM, and that stop is served like any other.
   Result<int64_t> repeat_syscall(pid_t tid, const Registers& original, Registers again);
 
  private:
@@ -81,7 +84,7 @@ class Tracer {
     pid_t tgid;
     bool awaits_first_stop = false;
     std::optional<ExecAttempt> exec;
-    bool awaits_other_exec = false;   // stopped at its execve until another thread's is decided
+    bool awaits_other_exec = false;  // stopped at its execve until another thread's is decided
   };
 
   // Lets it run to the end of the system call it is in. Errors: ESRCH.
@@ -110,7 +113,7 @@ class Tracer {
   // A new tracee whose parent's event has not come yet.
   struct Newborn {
     WaitStatus status;
-    pid_t tgid, parent_tgid;   // from /proc
+    pid_t tgid, parent_tgid;  // from /proc
   };
 
   Supervisor& supervisor_;
@@ -124,7 +127,7 @@ class Tracer {
   bool has_listener_ = false;
   bool init_is_gone_ = false;
   bool first_has_executed_ = false;
-  std::optional<int> init_fault_;   // the signal that PID 1 died of in truth
+  std::optional<int> init_fault_;  // the signal that PID 1 died of in truth
   Platform::Outcome outcome_;
   std::optional<LaunchFailure> launch_failure_;
 

@@ -31,7 +31,8 @@ bool ActingIds::are_own() const {
 
 void ActingIds::add_to(Errand& errand) const {
   if (are_own()) return;
-  // Without the right to change groups (a namespace of one id) the workload cannot have changed its own either.
+  // Without the right to change groups (a namespace of one id) the workload cannot have changed its own
+  // either.
   errand.add_optional(SYS_setgroups, groups.size(), groups.data());
   errand.add(SYS_setresgid, gid, gid, gid);
   errand.add(SYS_setresuid, uid, uid, uid);

@@ -1,4 +1,5 @@
-// ActingIds: the caller's effective ids as the sentry's user namespace numbers them, for what an Errand does in its name.
+// ActingIds: the caller's effective ids as the sentry's user namespace numbers them, for what an Errand does
+// in its name.
 #pragma once
 
 #include <sys/types.h>
@@ -15,7 +16,7 @@ namespace sandbox {
 struct ActingIds {
   uid_t uid;
   gid_t gid;
-  std::vector<gid_t> groups;   // ascending
+  std::vector<gid_t> groups;  // ascending
 
   // Errors: EACCES when an id has no place in the sentry's namespace.
   static Result<ActingIds> of(const Credentials& credentials, const IdMap& uids, const IdMap& gids);

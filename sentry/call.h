@@ -69,7 +69,7 @@ class CallerSnapshot {
   CallerSnapshot() = default;
   FsContext::SnapshotPtr fs_;
   std::shared_ptr<const Credentials> credentials_;
-  std::optional<vfs::Caller> caller_;   // refers to *credentials_
+  std::optional<vfs::Caller> caller_;  // refers to *credentials_
 };
 
 // Lives on the engine's stack while the call waits. Handlers are `SyscallResult sys_NAME(Call&, typed

@@ -1,4 +1,5 @@
-// Errand: a few host system calls made by a short-lived process of the sentry's, with ids, root and umask of its own.
+// Errand: a few host system calls made by a short-lived process of the sentry's, with ids, root and umask of
+// its own.
 #pragma once
 
 #include <sys/types.h>
@@ -38,9 +39,9 @@ class Errand {
   size_t step_count() const { return steps_.size(); }
 
   struct Outcome {
-    pid_t pid = 0;            // of the process that was, for those the kernel tells about it
-    size_t failed_step = 0;   // step_count() when all went through
-    long result = 0;          // of the last step that was made: a value or a negated errno
+    pid_t pid = 0;           // of the process that was, for those the kernel tells about it
+    size_t failed_step = 0;  // step_count() when all went through
+    long result = 0;         // of the last step that was made: a value or a negated errno
   };
   // Makes the steps in order. Briefly: none of them may wait for anybody. Interruptibly: the signal of
   // ParkedCalls, sent to the calling thread, interrupts the step that is being made.

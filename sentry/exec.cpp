@@ -13,7 +13,7 @@ namespace sandbox {
 
 namespace {
 
-constexpr int kMaximumScripts = 5;   // exec_binprm (fs/exec.c)
+constexpr int kMaximumScripts = 5;  // exec_binprm (fs/exec.c)
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
@@ -22,8 +22,8 @@ struct ExecTarget {
   vfs::Location base;
   std::string path;
   vfs::WalkOptions options;
-  std::string filename;               // AT_EXECFN, and what a script's interpreter is told to read
-  enum class Reachable { kYes, kNo } script_path = Reachable::kYes;   // kNo: /dev/fd/N that exec will close
+  std::string filename;  // AT_EXECFN, and what a script's interpreter is told to read
+  enum class Reachable { kYes, kNo } script_path = Reachable::kYes;  // kNo: /dev/fd/N that exec will close
 };
 
 Result<std::array<char, kProgramHeadSize>> read_head(int file) {
@@ -55,7 +55,8 @@ bool is_close_on_exec(Sentry& sentry, Task& task, int fd) {
   return flags == view.npos || (std::strtoul(view.data() + flags + 7, nullptr, 8) & O_CLOEXEC);
 }
 
-Result<ExecTarget> read_execve(const vfs::Caller& caller, const platform::SyscallEvent& event, GuestMemory& memory) {
+Result<ExecTarget> read_execve(const vfs::Caller& caller, const platform::SyscallEvent& event,
+                               GuestMemory& memory) {
   ExecTarget target;
   target.path = TRY(memory.read_path({event.args[0]}));
   if (target.path.empty()) return err(ENOENT);
@@ -154,11 +155,12 @@ Result<PendingExec> resolve_exec(Sentry& sentry, Task& task, const vfs::Caller& 
                                  const platform::SyscallEvent& event, GuestMemory& memory) {
   ExecTarget target = event.number == SYS_execveat ? TRY(read_execveat(sentry, task, caller, event, memory))
                                                    : TRY(read_execve(caller, event, memory));
-  vfs::OpenedProgram opened = TRY(sentry.vfs().open_program(caller, target.base, target.path, target.options));
+  vfs::OpenedProgram opened =
+      TRY(sentry.vfs().open_program(caller, target.base, target.path, target.options));
   std::string comm = comm_of(target, opened.location);
 
   std::vector<std::string> argv_prefix;
-  std::string current = target.filename;   // what the next `#!` interpreter is given to read
+  std::string current = target.filename;  // what the next `#!` interpreter is given to read
   for (int depth = 0;; ++depth) {
     if (depth > kMaximumScripts) return err(ELOOP);
     auto head = TRY(read_head(opened.fd.get()));

@@ -17,7 +17,7 @@ Result<PendingExec> resolve_exec(Sentry& sentry, Task& task, const vfs::Caller& 
 // The first line of a script (fs/binfmt_script.c).
 struct ScriptLine {
   std::string interpreter;
-  std::string argument;   // one, blanks inside kept; empty: none
+  std::string argument;  // one, blanks inside kept; empty: none
 };
 inline constexpr size_t kProgramHeadSize = 256;
 // `head`: the file's first kProgramHeadSize bytes, zeros after its end. Errors: ENOEXEC.

@@ -116,7 +116,8 @@ std::vector<SentryKernelView::Zombie> SentryKernelView::zombies() {
 TaskView SentryKernelView::view_of_zombie(const Zombie& zombie) {
   // A leader may be gone while its group lives on.
   std::vector<TaskPtr> others = sentry_->tasks().of_group(zombie.host_tgid);
-  TaskView view = others.empty() ? TaskView{} : view_of(*others.front(), {.tid = zombie.tgid, .tgid = zombie.tgid});
+  TaskView view =
+      others.empty() ? TaskView{} : view_of(*others.front(), {.tid = zombie.tgid, .tgid = zombie.tgid});
   view.tid = view.tgid = zombie.tgid;
   view.host_tid = view.host_tgid = zombie.host_tgid;
   return view;
@@ -152,7 +153,7 @@ Result<UniqueFd> SentryKernelView::descriptor_of(const TaskView& view, int fd) {
 
 std::string SentryKernelView::describe_descriptor(int host_fd) {
   std::string text = read_own_link(host_fd);
-  if (!text.starts_with('/')) return text;   // pipe:[N], socket:[N], anon_inode:[...]
+  if (!text.starts_with('/')) return text;  // pipe:[N], socket:[N], anon_inode:[...]
   vfs::Vfs& vfs = sentry_->vfs();
   UniqueFd copy(::fcntl(host_fd, F_DUPFD_CLOEXEC, 0));
   Result<vfs::Location> place = vfs.locate(sentry_caller(vfs), std::move(copy));
@@ -169,7 +170,8 @@ std::string SentryKernelView::describe_descriptor(int host_fd) {
     return is_console ? "/dev/console" : text;
   }
   bool is_passed = std::ranges::find(passed_, std::pair(status.st_dev, status.st_ino)) != passed_.end();
-  bool has_no_name = is_passed || text.starts_with("/memfd:") || text.starts_with("/SYSV") || text.starts_with("/#");
+  bool has_no_name =
+      is_passed || text.starts_with("/memfd:") || text.starts_with("/SYSV") || text.starts_with("/#");
   if (has_no_name) return "/" + last_component(text);
   return former_path(text, status.st_dev);
 }
@@ -236,9 +238,7 @@ std::string SentryKernelView::path_of_file(const TaskView& task, uint64_t device
   return "/" + last_component(host_path);
 }
 
-std::string SentryKernelView::hostname() {
-  return hostname_;
-}
+std::string SentryKernelView::hostname() { return hostname_; }
 
 Result<SentryKernelView::Places> SentryKernelView::places(const TaskView& view) {
   if (sentry_ == nullptr) return err(ESRCH);

@@ -58,7 +58,8 @@ class SentryKernelView final : public KernelView {
   };
   std::vector<Zombie> zombies();
   TaskView view_of_zombie(const Zombie& zombie);
-  std::string path_of_file(const TaskView& task, uint64_t device, uint64_t inode, const std::string& host_path);
+  std::string path_of_file(const TaskView& task, uint64_t device, uint64_t inode,
+                           const std::string& host_path);
 
   static constexpr size_t kRememberedMappings = 4096;
 
@@ -72,7 +73,7 @@ class SentryKernelView final : public KernelView {
   int reserved_descriptor_ = -1;
 
   std::mutex lock_;
-  std::unordered_map<std::string, std::string> mapped_paths_;   // lock_; "device:inode" and host path
+  std::unordered_map<std::string, std::string> mapped_paths_;  // lock_; "device:inode" and host path
 };
 
 }  // namespace sandbox

@@ -13,8 +13,8 @@ namespace sandbox {
 
 namespace {
 
-constexpr size_t kMaximumControl = 256 * 1024;          // net.core.optmem_max is less
-constexpr size_t kMaximumPassed = 253;                  // SCM_MAX_FD
+constexpr size_t kMaximumControl = 256 * 1024;  // net.core.optmem_max is less
+constexpr size_t kMaximumPassed = 253;          // SCM_MAX_FD
 
 // scm_check_creds: one may claim any of one's own ids, and others with the capability.
 Result<void> check_claimed(Call& call, const ucred& claimed) {
@@ -22,8 +22,8 @@ Result<void> check_claimed(Call& call, const ucred& claimed) {
   bool is_own_pid = claimed.pid == call.task().inside_ids(call.sentry().host_proc()).tgid;
   bool is_own_uid = claimed.uid == own.uid || claimed.uid == own.euid || claimed.uid == own.suid;
   bool is_own_gid = claimed.gid == own.gid || claimed.gid == own.egid || claimed.gid == own.sgid;
-  bool may = (is_own_pid || own.has_capability(CAP_SYS_ADMIN)) && (is_own_uid || own.has_capability(CAP_SETUID)) &&
-             (is_own_gid || own.has_capability(CAP_SETGID));
+  bool may = (is_own_pid || own.has_capability(CAP_SYS_ADMIN)) &&
+             (is_own_uid || own.has_capability(CAP_SETUID)) && (is_own_gid || own.has_capability(CAP_SETGID));
   if (!may) return err(EPERM);
   return {};
 }
@@ -119,8 +119,8 @@ Result<int64_t> OutgoingMessage::send(int socket, int flags, Waiting waiting) co
   Errand errand;
   ids_.add_to(errand);
   errand.add(SYS_sendmsg, socket, &header, flags);
-  Errand::Outcome outcome = waiting == Waiting::kNo ? TRY(errand.run_briefly())
-                                                    : TRY(errand.run_interruptibly([](pid_t) {}));
+  Errand::Outcome outcome =
+      waiting == Waiting::kNo ? TRY(errand.run_briefly()) : TRY(errand.run_interruptibly([](pid_t) {}));
   if (outcome.failed_step == errand.step_count()) return outcome.result;
   if (outcome.failed_step + 1 < errand.step_count()) return err(EACCES);
   return err(static_cast<int>(-outcome.result));

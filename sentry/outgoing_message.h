@@ -1,4 +1,5 @@
-// OutgoingMessage: one datagram that the sentry sends for a caller, with everything copied out of the caller's memory.
+// OutgoingMessage: one datagram that the sentry sends for a caller, with everything copied out of the
+// caller's memory.
 #pragma once
 
 #include <sys/socket.h>
@@ -40,9 +41,9 @@ class OutgoingMessage {
 
   ActingIds ids_;
   std::string data_;
-  std::vector<UniqueFd> passed_;   // SCM_RIGHTS
+  std::vector<UniqueFd> passed_;  // SCM_RIGHTS
   SocketAddress address_;
-  UniqueFd target_;                // open when the address is a path
+  UniqueFd target_;  // open when the address is a path
 };
 
 }  // namespace sandbox

@@ -14,10 +14,10 @@ namespace sandbox {
 namespace {
 
 constexpr auto kSignalCheckInterval = std::chrono::milliseconds(10);
-constexpr int64_t kRestartSys = -512;   // ERESTARTSYS of the kernel
+constexpr int64_t kRestartSys = -512;  // ERESTARTSYS of the kernel
 
 void catch_interrupt_signal() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) {};
   ::sigaction(ParkedCalls::interrupt_signal(), &action, nullptr);
 }
@@ -93,7 +93,7 @@ void ParkedCalls::end_calls_of(pid_t host_tid) {
 }
 
 void ParkedCalls::serve(Parked& parked) {
-  change_interrupt_signal(SIG_UNBLOCK);   // the engine's threads, which made this one, block all
+  change_interrupt_signal(SIG_UNBLOCK);  // the engine's threads, which made this one, block all
   SyscallResult result = err(EINTR);
   do {
     result = parked.work();
@@ -104,7 +104,7 @@ void ParkedCalls::serve(Parked& parked) {
   }
   // An answer must not be interrupted: a descriptor half installed would be answered with 0.
   change_interrupt_signal(SIG_BLOCK);
-  parked.work = nullptr;   // closes what it waited on
+  parked.work = nullptr;  // closes what it waited on
   Call::answer(*parked.call, std::move(result));
   --waiting_;
   parked.is_done = true;

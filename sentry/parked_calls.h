@@ -21,7 +21,7 @@ class ParkedCalls {
  public:
   // `host_proc` is where callers' pending signals are read; it must outlive this object.
   explicit ParkedCalls(int host_proc);
-  ~ParkedCalls();   // ends every wait and joins every thread
+  ~ParkedCalls();  // ends every wait and joins every thread
 
   // What may wait. A host call in it that fails with EINTR must be returned, not retried.
   using Work = std::function<SyscallResult()>;
@@ -45,9 +45,9 @@ class ParkedCalls {
   int host_proc_;
   std::mutex lock_;
   std::condition_variable changed_;
-  std::list<std::unique_ptr<Parked>> calls_;   // lock_
-  std::atomic<size_t> waiting_{0};             // how many are not done: end_calls_of asks before it locks
-  bool is_ending_ = false;                     // lock_
+  std::list<std::unique_ptr<Parked>> calls_;  // lock_
+  std::atomic<size_t> waiting_{0};            // how many are not done: end_calls_of asks before it locks
+  bool is_ending_ = false;                    // lock_
   std::thread watcher_;
 };
 

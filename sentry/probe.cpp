@@ -44,7 +44,9 @@ std::string first_line_of(const char* path) {
 
 HostFeature probe_platform(const char* name, platform::EngineKind kind, std::string consequence) {
   auto support = platform::probe_engine(kind);
-  HostFeature feature{.name = name, .state = support.is_supported ? State::kWorks : State::kMissing, .detail = support.detail};
+  HostFeature feature{.name = name,
+                      .state = support.is_supported ? State::kWorks : State::kMissing,
+                      .detail = support.detail};
   if (!support.is_supported) feature.consequence = std::move(consequence);
   return feature;
 }
@@ -66,8 +68,11 @@ HostFeature probe_user_namespace() {
     TRY(platform::enter_sentry_namespaces());
     return {};
   });
-  if (entered) return {.name = "user namespaces", .state = State::kWorks, .detail = "user and mount namespace entered"};
-  return {.name = "user namespaces", .state = State::kMissing, .detail = reason_in_words(entered.error()),
+  if (entered)
+    return {.name = "user namespaces", .state = State::kWorks, .detail = "user and mount namespace entered"};
+  return {.name = "user namespaces",
+          .state = State::kMissing,
+          .detail = reason_in_words(entered.error()),
           .consequence = user_namespace_remedy()};
 }
 
@@ -79,10 +84,14 @@ HostFeature probe_id_range() {
     if (ids <= 1) return err(ERANGE);
     return {};
   });
-  if (namespaces) return {.name = "user id range", .state = State::kWorks, .detail = "more than one id can be mapped"};
-  return {.name = "user id range", .state = State::kDegraded, .detail = "only the caller's own id can be mapped",
-          .consequence = "inside, other users' files show as 65534 and setuid to them fails; as an ordinary user, "
-                         "install `uidmap` and add lines for yourself to /etc/subuid and /etc/subgid"};
+  if (namespaces)
+    return {.name = "user id range", .state = State::kWorks, .detail = "more than one id can be mapped"};
+  return {.name = "user id range",
+          .state = State::kDegraded,
+          .detail = "only the caller's own id can be mapped",
+          .consequence =
+              "inside, other users' files show as 65534 and setuid to them fails; as an ordinary user, "
+              "install `uidmap` and add lines for yourself to /etc/subuid and /etc/subgid"};
 }
 
 HostFeature probe_namespace(const char* name, int flag, const char* consequence) {
@@ -91,7 +100,10 @@ HostFeature probe_namespace(const char* name, int flag, const char* consequence)
     return host_status(::unshare(flag));
   });
   if (unshared) return {.name = name, .state = State::kWorks, .detail = "can be created"};
-  return {.name = name, .state = State::kDegraded, .detail = reason_in_words(unshared.error()), .consequence = consequence};
+  return {.name = name,
+          .state = State::kDegraded,
+          .detail = reason_in_words(unshared.error()),
+          .consequence = consequence};
 }
 
 HostFeature probe_mounts() {
@@ -102,8 +114,13 @@ HostFeature probe_mounts() {
     TRY(mounter->clone_tree(AT_FDCWD, "/", MountAccess::kReadOnly, MountDevices::kHidden));
     return {};
   });
-  if (mounted) return {.name = "private mounts", .state = State::kWorks, .detail = "tmpfs and read-only copies of the host's tree"};
-  return {.name = "private mounts", .state = State::kMissing, .detail = reason_in_words(mounted.error()),
+  if (mounted)
+    return {.name = "private mounts",
+            .state = State::kWorks,
+            .detail = "tmpfs and read-only copies of the host's tree"};
+  return {.name = "private mounts",
+          .state = State::kMissing,
+          .detail = reason_in_words(mounted.error()),
           .consequence = "nothing can run; the kernel is too old, or a container's profile forbids mount"};
 }
 
@@ -111,9 +128,12 @@ HostFeature probe_thread_pidfds() {
   constexpr unsigned kPidfdThread = O_EXCL;
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), kPidfdThread)));
   if (pidfd) return {.name = "pidfds of threads", .state = State::kWorks, .detail = "PIDFD_THREAD"};
-  return {.name = "pidfds of threads", .state = State::kDegraded, .detail = "no PIDFD_THREAD (Linux 6.9)",
-          .consequence = "threads with a descriptor table of their own, or whose main thread has ended, get EBADF "
-                         "from calls that look at a descriptor"};
+  return {.name = "pidfds of threads",
+          .state = State::kDegraded,
+          .detail = "no PIDFD_THREAD (Linux 6.9)",
+          .consequence =
+              "threads with a descriptor table of their own, or whose main thread has ended, get EBADF "
+              "from calls that look at a descriptor"};
 }
 
 }  // namespace
@@ -129,10 +149,13 @@ std::vector<HostFeature> probe_host() {
   features.push_back(probe_id_range());
   features.push_back(probe_mounts());
   features.push_back(probe_namespace("PID namespace", CLONE_NEWPID, "nothing can run"));
-  features.push_back(probe_namespace("IPC namespace", CLONE_NEWIPC, "System V objects and message queues are the host's"));
+  features.push_back(
+      probe_namespace("IPC namespace", CLONE_NEWIPC, "System V objects and message queues are the host's"));
   features.push_back(probe_namespace("UTS namespace", CLONE_NEWUTS, "--hostname has no effect"));
-  features.push_back(probe_namespace("cgroup namespace", CLONE_NEWCGROUP, "/proc/self/cgroup shows the host's path"));
-  features.push_back(probe_namespace("network namespace", CLONE_NEWNET, "the workload shares the host's network"));
+  features.push_back(
+      probe_namespace("cgroup namespace", CLONE_NEWCGROUP, "/proc/self/cgroup shows the host's path"));
+  features.push_back(
+      probe_namespace("network namespace", CLONE_NEWNET, "the workload shares the host's network"));
   features.push_back(probe_thread_pidfds());
   return features;
 }

@@ -71,28 +71,32 @@ Configured<std::string> find_program(vfs::Vfs& vfs, const vfs::Caller& caller, c
     std::string path = (folder.empty() ? "." : folder) + "/" + name;
     auto found = check_executable(vfs, caller, path);
     if (found) return path;
-    if (found.error() == Errno(EACCES) && refused.empty() && vfs.stat(caller, caller.cwd, path, {})) refused = path;
+    if (found.error() == Errno(EACCES) && refused.empty() && vfs.stat(caller, caller.cwd, path, {}))
+      refused = path;
   }
   if (!refused.empty()) return std::unexpected(explain_exec_failure(vfs, caller, refused, Errno(EACCES)));
   return failure(doing, fmt::format("it is in no directory of PATH ({})", search_path(environment)),
                  "name it with its path, or correct PATH with --env PATH=...", kNotFound);
 }
 
-RunFailure explain_exec_failure(vfs::Vfs& vfs, const vfs::Caller& caller, const std::string& path, Errno error) {
+RunFailure explain_exec_failure(vfs::Vfs& vfs, const vfs::Caller& caller, const std::string& path,
+                                Errno error) {
   auto attributes = vfs.stat(caller, caller.cwd, path, {});
   if (!attributes) {
     Errno why = attributes.error();
     bool is_missing = why == Errno(ENOENT) || why == Errno(ENOTDIR);
-    RunFailure result = not_executable(path, reason_in_words(why), "look whether the path is right inside the sandbox");
+    RunFailure result =
+        not_executable(path, reason_in_words(why), "look whether the path is right inside the sandbox");
     if (is_missing) result.exit_code = kNotFound;
     return result;
   }
   if (S_ISDIR(attributes->stx_mode)) return not_executable(path, "it is a directory", "name a program");
   if (error == Errno(ENOENT)) {
     std::string interpreter = interpreter_of(vfs, caller, path);
-    RunFailure result = not_executable(
-        path, fmt::format("its interpreter {} does not exist inside", interpreter.empty() ? "(unknown)" : interpreter),
-        "use a rootfs that has the interpreter, or bind it: --ro-bind PATH");
+    RunFailure result = not_executable(path,
+                                       fmt::format("its interpreter {} does not exist inside",
+                                                   interpreter.empty() ? "(unknown)" : interpreter),
+                                       "use a rootfs that has the interpreter, or bind it: --ro-bind PATH");
     result.exit_code = kNotFound;
     return result;
   }

@@ -16,6 +16,7 @@ Configured<std::string> find_program(vfs::Vfs& vfs, const vfs::Caller& caller, c
                                      const std::vector<std::string>& environment);
 
 // Why execve of `path` failed, in words, with its exit code.
-RunFailure explain_exec_failure(vfs::Vfs& vfs, const vfs::Caller& caller, const std::string& path, Errno error);
+RunFailure explain_exec_failure(vfs::Vfs& vfs, const vfs::Caller& caller, const std::string& path,
+                                Errno error);
 
 }  // namespace sandbox

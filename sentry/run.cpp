@@ -30,9 +30,9 @@ constexpr int kTimedOut = 124;
 // docker's default set and CAP_SYS_ADMIN (mount in the sandbox); they count in the workload's own user
 // namespace only.
 constexpr int kRootCapabilities[] = {
-    CAP_CHOWN,        CAP_DAC_OVERRIDE, CAP_FOWNER,  CAP_FSETID,           CAP_KILL,
-    CAP_SETGID,       CAP_SETUID,       CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
-    CAP_SYS_CHROOT,   CAP_MKNOD,        CAP_SETFCAP, CAP_AUDIT_WRITE,      CAP_SYS_ADMIN};
+    CAP_CHOWN,      CAP_DAC_OVERRIDE, CAP_FOWNER,  CAP_FSETID,           CAP_KILL,
+    CAP_SETGID,     CAP_SETUID,       CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
+    CAP_SYS_CHROOT, CAP_MKNOD,        CAP_SETFCAP, CAP_AUDIT_WRITE,      CAP_SYS_ADMIN};
 
 uint64_t capabilities_of(uid_t uid) {
   uint64_t set = 0;
@@ -51,8 +51,9 @@ Configured<std::vector<platform::PassedFd>> passed_descriptors(const SandboxConf
   for (int number : numbers) {
     struct stat status;
     if (::fstat(number, &status) != 0) {
-      if (number <= 2) continue;   // closed here, closed inside
-      return failure(fmt::format("pass descriptor {}", number), Errno::last(), "open it first, or leave --pass-fd out");
+      if (number <= 2) continue;  // closed here, closed inside
+      return failure(fmt::format("pass descriptor {}", number), Errno::last(),
+                     "open it first, or leave --pass-fd out");
     }
     if (S_ISDIR(status.st_mode))
       return failure(fmt::format("pass descriptor {}", number), "it is a directory of the host",
@@ -66,7 +67,8 @@ Configured<EngineKind> choose_engine(const SandboxConfig& config) {
   if (config.engine) {
     auto support = platform::probe_engine(*config.engine);
     if (support.is_supported) return *config.engine;
-    return failure("use the engine that --platform names", support.detail, "--platform=auto, and `sandbox info`");
+    return failure("use the engine that --platform names", support.detail,
+                   "--platform=auto, and `sandbox info`");
   }
   if (platform::probe_engine(EngineKind::kNotify).is_supported) return EngineKind::kNotify;
   auto support = platform::probe_engine(EngineKind::kPtrace);
@@ -76,13 +78,20 @@ Configured<EngineKind> choose_engine(const SandboxConfig& config) {
 
 const char* name_of(NamespaceKind kind) {
   switch (kind) {
-    case NamespaceKind::kUser: return "user";
-    case NamespaceKind::kPid: return "PID";
-    case NamespaceKind::kMount: return "mount";
-    case NamespaceKind::kIpc: return "IPC";
-    case NamespaceKind::kUts: return "UTS";
-    case NamespaceKind::kCgroup: return "cgroup";
-    case NamespaceKind::kNet: return "network";
+    case NamespaceKind::kUser:
+      return "user";
+    case NamespaceKind::kPid:
+      return "PID";
+    case NamespaceKind::kMount:
+      return "mount";
+    case NamespaceKind::kIpc:
+      return "IPC";
+    case NamespaceKind::kUts:
+      return "UTS";
+    case NamespaceKind::kCgroup:
+      return "cgroup";
+    case NamespaceKind::kNet:
+      return "network";
   }
   return "unknown";
 }
@@ -172,9 +181,16 @@ Configured<void> Run::prepare() {
   launch_.hostname = config_.hostname;
   launch_.init = config_.init;
   launch_.umask = umask_;
-  credentials_ = {.uid = ids_.uid, .euid = ids_.uid, .suid = ids_.uid, .fsuid = ids_.uid,
-                  .gid = ids_.gid, .egid = ids_.gid, .sgid = ids_.gid, .fsgid = ids_.gid,
-                  .groups = ids_.groups, .effective_caps = launch_.capabilities,
+  credentials_ = {.uid = ids_.uid,
+                  .euid = ids_.uid,
+                  .suid = ids_.uid,
+                  .fsuid = ids_.uid,
+                  .gid = ids_.gid,
+                  .egid = ids_.gid,
+                  .sgid = ids_.gid,
+                  .fsgid = ids_.gid,
+                  .groups = ids_.groups,
+                  .effective_caps = launch_.capabilities,
                   .permitted_caps = launch_.capabilities};
   std::ranges::sort(credentials_.groups);
   return {};
@@ -183,8 +199,9 @@ Configured<void> Run::prepare() {
 Configured<void> Run::build_tree() {
   host_proc_ = UniqueFd(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!host_proc_) return failure("open /proc", Errno::last(), "mount /proc on the host");
-  kernel_view_ = std::make_unique<SentryKernelView>(host_proc_.get(), ids_.uid_map, ids_.gid_map,
-                                                    config_.hostname.empty() ? own_hostname() : config_.hostname);
+  kernel_view_ =
+      std::make_unique<SentryKernelView>(host_proc_.get(), ids_.uid_map, ids_.gid_map,
+                                         config_.hostname.empty() ? own_hostname() : config_.hostname);
   filesystems_ = std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_);
   auto vfs = filesystems_->build();
   if (!vfs) return std::unexpected(vfs.error());
@@ -232,11 +249,11 @@ Configured<void> Run::launch() {
                    "`sandbox info` tells what this host supports");
   platform_ = *std::move(created);
   if (auto limited = set_descriptor_limit(platform_->first_task(), descriptor_limit_); !limited)
-    outcome_.warnings.push_back(fmt::format("the limit of open files could not be given back: {}",
-                                            reason_in_words(limited.error())));
-  for (const auto& [kind, error] : platform_->missing_namespaces())
     outcome_.warnings.push_back(
-        fmt::format("the workload has no {} namespace of its own: {}", name_of(kind), reason_in_words(error)));
+        fmt::format("the limit of open files could not be given back: {}", reason_in_words(limited.error())));
+  for (const auto& [kind, error] : platform_->missing_namespaces())
+    outcome_.warnings.push_back(fmt::format("the workload has no {} namespace of its own: {}", name_of(kind),
+                                            reason_in_words(error)));
   return {};
 }
 
@@ -266,7 +283,8 @@ std::expected<RunOutcome, RunFailure> Run::run() {
   auto directory = working_directory(first_caller(vfs_->root()));
   if (!directory) return std::unexpected(directory.error());
   vfs::Caller caller = first_caller(*directory);
-  auto program = find_program(*vfs_, caller, config_.argv.empty() ? "" : config_.argv[0], config_.environment);
+  auto program =
+      find_program(*vfs_, caller, config_.argv.empty() ? "" : config_.argv[0], config_.environment);
   if (!program) return std::unexpected(program.error());
   if (auto done = launch(); !done) return std::unexpected(done.error());
 
@@ -281,8 +299,10 @@ std::expected<RunOutcome, RunFailure> Run::run() {
 
   auto ended = platform_->run(*program, config_.argv, config_.environment);
   if (!ended)
-    return failure("run the workload", ended.error(), "run again with --log-level debug, and report this as a bug");
-  if (ended->exec_error) return std::unexpected(explain_exec_failure(*vfs_, caller, *program, *ended->exec_error));
+    return failure("run the workload", ended.error(),
+                   "run again with --log-level debug, and report this as a bug");
+  if (ended->exec_error)
+    return std::unexpected(explain_exec_failure(*vfs_, caller, *program, *ended->exec_error));
   return finish(ended->wait_status);
 }
 

@@ -14,26 +14,26 @@
 namespace sandbox {
 
 struct BindMount {
-  std::string source;        // host path
-  std::string destination;   // absolute path inside
+  std::string source;       // host path
+  std::string destination;  // absolute path inside
   enum class Access { kReadWrite, kReadOnly } access = Access::kReadWrite;
 };
 
 struct TmpfsMount {
   std::string destination;
-  uint64_t size_bytes = 0;   // 0: half of memory
+  uint64_t size_bytes = 0;  // 0: half of memory
   uint32_t mode = 01777;
 };
 
 struct SandboxConfig {
-  std::vector<std::string> argv;          // argv[0] is looked up in PATH inside, as execvp does
-  std::vector<std::string> environment;   // complete; "NAME=value"
-  std::string working_directory;          // inside; empty: the caller's, or "/" when that does not exist inside
+  std::vector<std::string> argv;         // argv[0] is looked up in PATH inside, as execvp does
+  std::vector<std::string> environment;  // complete; "NAME=value"
+  std::string working_directory;  // inside; empty: the caller's, or "/" when that does not exist inside
 
-  std::string rootfs = "/";               // host directory that becomes "/"
+  std::string rootfs = "/";  // host directory that becomes "/"
   // Where writes below "/" go.
   enum class Overlay { kMemory, kDirectory, kNone } overlay = Overlay::kMemory;
-  std::string overlay_directory;          // for kDirectory: kept after the run; `sandbox diff` reads it
+  std::string overlay_directory;  // for kDirectory: kept after the run; `sandbox diff` reads it
   bool is_root_read_only = false;
   std::vector<BindMount> binds;
   std::vector<TmpfsMount> tmpfs;
@@ -44,27 +44,27 @@ struct SandboxConfig {
     gid_t gid;
     std::vector<gid_t> groups;
   };
-  std::optional<User> user;               // nothing: the caller's ids
-  std::string hostname;                   // empty: the host's
+  std::optional<User> user;  // nothing: the caller's ids
+  std::string hostname;      // empty: the host's
   enum class Network { kLoopback, kHost } network = Network::kLoopback;
   platform::LaunchOptions::Init init = platform::LaunchOptions::Init::kBuiltIn;
-  std::optional<platform::EngineKind> engine;   // nothing: notify where it works
+  std::optional<platform::EngineKind> engine;  // nothing: notify where it works
   std::optional<std::chrono::milliseconds> timeout;
-  std::vector<int> passed_descriptors;    // besides 0, 1, 2; same numbers inside
+  std::vector<int> passed_descriptors;  // besides 0, 1, 2; same numbers inside
 };
 
 // What set-up or run could not do, in words for the person who typed the command.
 struct RunFailure {
-  std::string doing;     // "bind /data to /srv"
-  std::string reason;    // "No such file or directory (ENOENT)"
-  std::string advice;    // "create it first, or leave the option out"
-  int exit_code = 125;   // 126 not executable, 127 not found
+  std::string doing;    // "bind /data to /srv"
+  std::string reason;   // "No such file or directory (ENOENT)"
+  std::string advice;   // "create it first, or leave the option out"
+  int exit_code = 125;  // 126 not executable, 127 not found
 };
 
 struct RunOutcome {
-  int exit_code = 0;           // the program's, or 128+N for signal N
-  bool has_timed_out = false;  // exit_code is then 124, as timeout(1)
-  std::vector<std::string> warnings;   // degraded features, in words
+  int exit_code = 0;                  // the program's, or 128+N for signal N
+  bool has_timed_out = false;         // exit_code is then 124, as timeout(1)
+  std::vector<std::string> warnings;  // degraded features, in words
 };
 
 // Runs one sandbox to its end in this process. Call it once, with one thread.
@@ -72,7 +72,7 @@ std::expected<RunOutcome, RunFailure> run_sandbox(const SandboxConfig& config);
 
 // One line of `sandbox info`.
 struct HostFeature {
-  std::string name;         // "notify engine"
+  std::string name;  // "notify engine"
   enum class State { kWorks, kDegraded, kMissing } state;
   std::string detail;       // what was found
   std::string consequence;  // what the sandbox does without it, and the remedy; empty when it works

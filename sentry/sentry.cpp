@@ -92,7 +92,8 @@ std::optional<platform::ExecImage> Sentry::take_exec_image(pid_t host_tgid) {
   for (const TaskPtr& task : tasks_.of_group(host_tgid)) tasks_.remove(task->host_tid);
   auto fs = (survivor ? survivor : leader)->fs();
   auto process = std::make_shared<Process>(host_tgid, exec->program);
-  tasks_.add(std::make_shared<Task>(host_tgid, std::move(process), std::move(fs), Task::FileTable::kOfProcess));
+  tasks_.add(
+      std::make_shared<Task>(host_tgid, std::move(process), std::move(fs), Task::FileTable::kOfProcess));
   return std::move(exec->image);
 }
 
@@ -108,9 +109,11 @@ void Sentry::on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) {
                                       : std::make_shared<Process>(host_tid, parent->process->program());
   auto fs = parent->fs();
   if (!(flags & CLONE_FS)) fs = std::make_shared<FsContext>(*fs->snapshot());
-  bool has_table_of_process = !(flags & CLONE_THREAD) || ((flags & CLONE_FILES) && parent->uses_table_of_process());
-  auto task = std::make_shared<Task>(host_tid, std::move(process), std::move(fs),
-                                     has_table_of_process ? Task::FileTable::kOfProcess : Task::FileTable::kOwn);
+  bool has_table_of_process =
+      !(flags & CLONE_THREAD) || ((flags & CLONE_FILES) && parent->uses_table_of_process());
+  auto task =
+      std::make_shared<Task>(host_tid, std::move(process), std::move(fs),
+                             has_table_of_process ? Task::FileTable::kOfProcess : Task::FileTable::kOwn);
   task->inherit_credentials(*parent);
   tasks_.add(std::move(task));
 }

@@ -20,12 +20,12 @@ class ParkedCalls;
 // What a Sentry is made of once set-up is done.
 struct SentryParts {
   std::unique_ptr<vfs::Vfs> vfs;
-  UniqueFd host_proc;                      // the host's /proc
-  IdMap uid_map = IdMap::identity();       // workload's namespace to the sentry's
+  UniqueFd host_proc;                 // the host's /proc
+  IdMap uid_map = IdMap::identity();  // workload's namespace to the sentry's
   IdMap gid_map = IdMap::identity();
   std::string hostname;
-  ResourceView* resources = nullptr;       // outlives the sentry
-  int reserved_descriptor = -1;            // the engine's number in every task; -1: it has none
+  ResourceView* resources = nullptr;  // outlives the sentry
+  int reserved_descriptor = -1;       // the engine's number in every task; -1: it has none
 };
 
 // Which files run as programs, so that nobody writes to them (ETXTBSY).
@@ -82,7 +82,7 @@ class Sentry final : public platform::Supervisor {
 
  private:
   SentryParts parts_;
-  RunningPrograms running_programs_;   // outlives the tasks, whose programs deregister themselves
+  RunningPrograms running_programs_;  // outlives the tasks, whose programs deregister themselves
   TaskTable tasks_;
   SocketPeers socket_peers_;
   std::unique_ptr<ParkedCalls> parked_calls_;

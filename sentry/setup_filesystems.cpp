@@ -38,10 +38,21 @@ Result<TmpfsOptions> parse_tmpfs_data(const std::string& data) {
     if (key == "size" || key == "nr_inodes") {
       uint64_t number = std::strtoull(value.c_str(), &end, 10);
       switch (*end) {
-        case 'g': case 'G': number <<= 10; [[fallthrough]];
-        case 'm': case 'M': number <<= 10; [[fallthrough]];
-        case 'k': case 'K': number <<= 10; ++end; break;
-        default: break;
+        case 'g':
+        case 'G':
+          number <<= 10;
+          [[fallthrough]];
+        case 'm':
+        case 'M':
+          number <<= 10;
+          [[fallthrough]];
+        case 'k':
+        case 'K':
+          number <<= 10;
+          ++end;
+          break;
+        default:
+          break;
       }
       if (value.empty() || *end != '\0') return err(EINVAL);
       (key == "size" ? options.size_bytes : options.inode_limit) = number;
@@ -74,7 +85,8 @@ std::string tmpfs_options_text(const TmpfsOptions& options) {
 
 }  // namespace
 
-FilesystemSetup::FilesystemSetup(const SandboxConfig& config, const WorkloadIds& ids, SentryKernelView& kernel_view)
+FilesystemSetup::FilesystemSetup(const SandboxConfig& config, const WorkloadIds& ids,
+                                 SentryKernelView& kernel_view)
     : config_(config), ids_(ids), kernel_view_(kernel_view), mounter_(platform::make_host_mounter()) {
   UniqueFd host_sys(::open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   resources_ = vfs::create_host_resources(kernel_view.host_proc(), std::move(host_sys));
@@ -93,18 +105,21 @@ Result<FilesystemSetup::FilesystemPtr> FilesystemSetup::new_tmpfs(const TmpfsOpt
   return vfs::create_hostfs(std::move(hostfs));
 }
 
-Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::clone(const std::string& doing, const std::string& path,
+Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::clone(const std::string& doing,
+                                                                  const std::string& path,
                                                                   MountAccess access) {
   auto tree = mounter_->clone_tree(AT_FDCWD, path, access, MountDevices::kHidden);
-  if (!tree) return failure(doing, tree.error(), "create it first, correct its name, or leave the option out");
+  if (!tree)
+    return failure(doing, tree.error(), "create it first, correct its name, or leave the option out");
   vfs::HostFsOptions hostfs{.root = *std::move(tree), .owners = {ids_.uid_map, ids_.gid_map}};
   auto filesystem = vfs::create_hostfs(std::move(hostfs));
   if (!filesystem) return failure(doing, filesystem.error(), "look whether you may read it");
   return *std::move(filesystem);
 }
 
-Configured<void> FilesystemSetup::mount_on(const std::string& path, FilesystemPtr filesystem, vfs::MountFlags flags,
-                                           const std::string& doing, const std::string& source) {
+Configured<void> FilesystemSetup::mount_on(const std::string& path, FilesystemPtr filesystem,
+                                           vfs::MountFlags flags, const std::string& doing,
+                                           const std::string& source) {
   auto mounted = vfs_->mount_at(path, std::move(filesystem), flags, source);
   if (!mounted)
     return failure(doing, mounted.error(), "a directory goes on a directory and a file on a file");
@@ -114,12 +129,14 @@ Configured<void> FilesystemSetup::mount_on(const std::string& path, FilesystemPt
 Configured<UniqueFd> FilesystemSetup::upper_layer() {
   if (config_.overlay == SandboxConfig::Overlay::kDirectory) {
     std::string doing = fmt::format("keep changes in {}", config_.overlay_directory);
-    auto upper = mounter_->clone_tree(AT_FDCWD, config_.overlay_directory, MountAccess::kReadWrite, MountDevices::kHidden);
+    auto upper = mounter_->clone_tree(AT_FDCWD, config_.overlay_directory, MountAccess::kReadWrite,
+                                      MountDevices::kHidden);
     if (!upper) return failure(doing, upper.error(), "create the directory first");
     return *std::move(upper);
   }
   auto upper = mounter_->new_tmpfs({.mode = 0755});
-  if (!upper) return failure("make the overlay's memory", upper.error(), "`sandbox info` tells what is missing");
+  if (!upper)
+    return failure("make the overlay's memory", upper.error(), "`sandbox info` tells what is missing");
   return *std::move(upper);
 }
 
@@ -134,17 +151,20 @@ Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::layered_root() {
   auto overlay = vfs::create_overlayfs(std::move(options));
   if (overlay) return *std::move(overlay);
   if (overlay.error() == Errno(EBUSY))
-    return failure(doing, "another sandbox uses the overlay directory (EBUSY)", "a directory of its own for each run");
+    return failure(doing, "another sandbox uses the overlay directory (EBUSY)",
+                   "a directory of its own for each run");
   return failure(doing, overlay.error(), "look whether you may read it, and write to the overlay directory");
 }
 
 Configured<void> FilesystemSetup::mount_root() {
   bool has_overlay = config_.overlay != SandboxConfig::Overlay::kNone && !config_.is_root_read_only;
   MountAccess access = config_.is_root_read_only ? MountAccess::kReadOnly : MountAccess::kReadWrite;
-  auto root = has_overlay ? layered_root() : clone(fmt::format("use {} as the root", config_.rootfs), config_.rootfs, access);
+  auto root = has_overlay ? layered_root()
+                          : clone(fmt::format("use {} as the root", config_.rootfs), config_.rootfs, access);
   if (!root) return std::unexpected(root.error());
   if ((*root)->root()->type() != S_IFDIR)
-    return failure(fmt::format("use {} as the root", config_.rootfs), Errno(ENOTDIR), "--rootfs takes a directory");
+    return failure(fmt::format("use {} as the root", config_.rootfs), Errno(ENOTDIR),
+                   "--rootfs takes a directory");
   vfs::MountFlags flags = kNoDevices;
   flags.is_read_only = config_.is_root_read_only;
   vfs_->set_root(*std::move(root), flags);
@@ -167,7 +187,8 @@ FilesystemSetup::FilesystemPtr FilesystemSetup::new_procfs() {
 
 FilesystemSetup::FilesystemPtr FilesystemSetup::new_sysfs() {
   UniqueFd host_sys(::open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return vfs::create_sysfs({.kernel = kernel_view_, .resources = *resources_, .host_sys = std::move(host_sys)});
+  return vfs::create_sysfs(
+      {.kernel = kernel_view_, .resources = *resources_, .host_sys = std::move(host_sys)});
 }
 
 Configured<void> FilesystemSetup::mount_devices() {
@@ -176,15 +197,19 @@ Configured<void> FilesystemSetup::mount_devices() {
   if (terminals) terminals_for_dev = UniqueFd(::fcntl(terminals->get(), F_DUPFD_CLOEXEC, 0));
   auto host_devices = mounter_->clone_tree(AT_FDCWD, "/dev", MountAccess::kReadWrite, MountDevices::kVisible);
   if (!host_devices)
-    return failure("reach the host's devices", host_devices.error(), "mount a /dev with null and urandom on the host");
+    return failure("reach the host's devices", host_devices.error(),
+                   "mount a /dev with null and urandom on the host");
   vfs::DevfsOptions options{.kernel = kernel_view_,
                             .host_devices = *std::move(host_devices),
                             .terminals = std::move(terminals_for_dev),
                             .console = open_own_terminal()};
-  if (auto done = mount_on("/dev", vfs::create_devfs(std::move(options)), kDevices, "make /dev", "dev"); !done) return done;
+  if (auto done = mount_on("/dev", vfs::create_devfs(std::move(options)), kDevices, "make /dev", "dev");
+      !done)
+    return done;
   if (terminals) {
     auto devpts = vfs::create_devpts(kernel_view_, *std::move(terminals));
-    if (auto done = mount_on("/dev/pts", std::move(devpts), kDevices, "make /dev/pts", "devpts"); !done) return done;
+    if (auto done = mount_on("/dev/pts", std::move(devpts), kDevices, "make /dev/pts", "devpts"); !done)
+      return done;
   }
   auto shm = new_tmpfs({});
   if (!shm) return failure("make /dev/shm", shm.error(), "free some memory");
@@ -192,7 +217,8 @@ Configured<void> FilesystemSetup::mount_devices() {
 }
 
 Configured<void> FilesystemSetup::mount_kernel_filesystems() {
-  if (auto done = mount_on("/proc", new_procfs(), kNoDevicesNoPrograms, "make /proc", "proc"); !done) return done;
+  if (auto done = mount_on("/proc", new_procfs(), kNoDevicesNoPrograms, "make /proc", "proc"); !done)
+    return done;
   vfs::MountFlags sys_flags = kNoDevicesNoPrograms;
   sys_flags.is_read_only = true;
   if (auto done = mount_on("/sys", new_sysfs(), sys_flags, "make /sys", "sysfs"); !done) return done;
@@ -206,15 +232,19 @@ Configured<void> FilesystemSetup::mount_configured() {
     const TmpfsMount* tmpfs = nullptr;
   };
   std::vector<Item> items;
-  for (const BindMount& bind : config_.binds) items.push_back({.destination = bind.destination, .bind = &bind});
-  for (const TmpfsMount& tmpfs : config_.tmpfs) items.push_back({.destination = tmpfs.destination, .tmpfs = &tmpfs});
+  for (const BindMount& bind : config_.binds)
+    items.push_back({.destination = bind.destination, .bind = &bind});
+  for (const TmpfsMount& tmpfs : config_.tmpfs)
+    items.push_back({.destination = tmpfs.destination, .tmpfs = &tmpfs});
   // A mount point inside another destination is made in that one.
-  std::ranges::stable_sort(items, {}, [](const Item& item) { return std::ranges::count(item.destination, '/'); });
+  std::ranges::stable_sort(items, {},
+                           [](const Item& item) { return std::ranges::count(item.destination, '/'); });
   for (const Item& item : items) {
     if (item.bind) {
       std::string doing = fmt::format("bind {} to {}", item.bind->source, item.destination);
       bool is_read_only = item.bind->access == BindMount::Access::kReadOnly;
-      auto tree = clone(doing, item.bind->source, is_read_only ? MountAccess::kReadOnly : MountAccess::kReadWrite);
+      auto tree =
+          clone(doing, item.bind->source, is_read_only ? MountAccess::kReadOnly : MountAccess::kReadWrite);
       if (!tree) return std::unexpected(tree.error());
       vfs::MountFlags flags = kNoDevices;
       flags.is_read_only = is_read_only;
@@ -234,9 +264,10 @@ Configured<void> FilesystemSetup::mask_paths() {
   vfs::Caller setup{.root = vfs_->root(), .cwd = vfs_->root(), .credentials = everything};
   for (const std::string& path : config_.masked_paths) {
     auto found = vfs_->stat(setup, setup.root, path, {});
-    if (!found) continue;   // nothing to hide
+    if (!found) continue;  // nothing to hide
     std::string doing = fmt::format("mask {}", path);
-    auto empty = mounter_->new_tmpfs({.size_bytes = 65536, .inode_limit = 4, .mode = S_ISDIR(found->stx_mode) ? 0755u : 0700u});
+    auto empty = mounter_->new_tmpfs(
+        {.size_bytes = 65536, .inode_limit = 4, .mode = S_ISDIR(found->stx_mode) ? 0755u : 0700u});
     if (!empty) return failure(doing, empty.error(), "free some memory");
     UniqueFd root = *std::move(empty);
     if (!S_ISDIR(found->stx_mode)) {
@@ -244,7 +275,10 @@ Configured<void> FilesystemSetup::mask_paths() {
       root = UniqueFd(::openat(root.get(), "empty", O_PATH | O_CLOEXEC | O_NOFOLLOW));
       if (!file || !root) return failure(doing, Errno::last(), "free some memory");
     }
-    auto filesystem = vfs::create_hostfs({.root = std::move(root), .type = "tmpfs", .source = "tmpfs", .options = "ro",
+    auto filesystem = vfs::create_hostfs({.root = std::move(root),
+                                          .type = "tmpfs",
+                                          .source = "tmpfs",
+                                          .options = "ro",
                                           .policy = vfs::CachePolicy::kTrust});
     if (!filesystem) return failure(doing, filesystem.error(), "free some memory");
     vfs::MountFlags flags{.is_read_only = true, .is_nodev = true};
@@ -257,8 +291,12 @@ void FilesystemSetup::set_factories() {
   vfs_->set_factory("tmpfs", [this](const std::string&, const std::string& data) -> Result<FilesystemPtr> {
     return new_tmpfs(TRY(parse_tmpfs_data(data)));
   });
-  vfs_->set_factory("proc", [this](const std::string&, const std::string&) -> Result<FilesystemPtr> { return new_procfs(); });
-  vfs_->set_factory("sysfs", [this](const std::string&, const std::string&) -> Result<FilesystemPtr> { return new_sysfs(); });
+  vfs_->set_factory("proc", [this](const std::string&, const std::string&) -> Result<FilesystemPtr> {
+    return new_procfs();
+  });
+  vfs_->set_factory("sysfs", [this](const std::string&, const std::string&) -> Result<FilesystemPtr> {
+    return new_sysfs();
+  });
   vfs_->set_factory("devpts", [this](const std::string&, const std::string&) -> Result<FilesystemPtr> {
     return vfs::create_devpts(kernel_view_, TRY(mounter_->new_devpts()));
   });
@@ -267,7 +305,8 @@ void FilesystemSetup::set_factories() {
 Configured<std::unique_ptr<vfs::Vfs>> FilesystemSetup::build() {
   auto created = vfs::Vfs::create(*mounter_, ids_.uid_map, ids_.gid_map);
   if (!created)
-    return failure("make the sandbox's private file systems", created.error(), "`sandbox info` tells what is missing");
+    return failure("make the sandbox's private file systems", created.error(),
+                   "`sandbox info` tells what is missing");
   vfs_ = *std::move(created);
   vfs_shared_ = vfs_.get();
   if (auto done = mount_root(); !done) return std::unexpected(done.error());

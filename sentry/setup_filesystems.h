@@ -49,7 +49,7 @@ class FilesystemSetup {
   std::unique_ptr<HostMounter> mounter_;
   std::unique_ptr<ResourceView> resources_;
   std::unique_ptr<vfs::Vfs> vfs_;
-  vfs::Vfs* vfs_shared_ = nullptr;   // the same, also after build() has given it away
+  vfs::Vfs* vfs_shared_ = nullptr;  // the same, also after build() has given it away
 };
 
 }  // namespace sandbox

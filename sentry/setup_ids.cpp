@@ -15,7 +15,8 @@ bool has_id(const IdMap& map, uint32_t id) { return map.to_outside(id).has_value
 IdMap map_for(uint32_t id, const IdMap& sentry, uint32_t own_id) {
   if (!has_id(sentry, id)) return IdMap({{id, own_id, 1}});
   std::vector<IdMap::Range> ranges;
-  for (const IdMap::Range& range : sentry.ranges()) ranges.push_back({range.inside, range.inside, range.count});
+  for (const IdMap::Range& range : sentry.ranges())
+    ranges.push_back({range.inside, range.inside, range.count});
   return IdMap(std::move(ranges));
 }
 
@@ -31,7 +32,8 @@ std::vector<gid_t> own_groups() {
 
 }  // namespace
 
-Configured<WorkloadIds> workload_ids(const SandboxConfig& config, const platform::SentryNamespaces& namespaces) {
+Configured<WorkloadIds> workload_ids(const SandboxConfig& config,
+                                     const platform::SentryNamespaces& namespaces) {
   WorkloadIds ids;
   ids.uid = config.user ? config.user->uid : host_id(namespaces.uid_map, ::geteuid());
   ids.gid = config.user ? config.user->gid : host_id(namespaces.gid_map, ::getegid());

@@ -12,11 +12,12 @@ struct WorkloadIds {
   uid_t uid = 0;
   gid_t gid = 0;
   std::vector<gid_t> groups;
-  IdMap uid_map = IdMap::identity(), gid_map = IdMap::identity();   // workload's namespace to the sentry's
+  IdMap uid_map = IdMap::identity(), gid_map = IdMap::identity();  // workload's namespace to the sentry's
 };
 
 // The configured user, or the caller's ids. An id that the sentry's namespace does not have is mapped to
 // the caller's own. Failures: neither the id nor a way to map it.
-Configured<WorkloadIds> workload_ids(const SandboxConfig& config, const platform::SentryNamespaces& namespaces);
+Configured<WorkloadIds> workload_ids(const SandboxConfig& config,
+                                     const platform::SentryNamespaces& namespaces);
 
 }  // namespace sandbox

@@ -29,7 +29,8 @@ timespec until(Clock::time_point deadline) {
 
 SignalForwarder::SignalForwarder() {
   sigemptyset(&signals_);
-  for (int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, kWakeSignal}) sigaddset(&signals_, signal);
+  for (int signal : {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, kWakeSignal})
+    sigaddset(&signals_, signal);
   ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
 }
 

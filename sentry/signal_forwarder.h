@@ -12,15 +12,16 @@
 namespace sandbox {
 
 // SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 reach the first process; SIGINT and SIGQUIT only when a process
-// sent them, because a terminal sends them to the workload by itself. SIGTSTP and SIGCONT keep their default: a
-// terminal stops and continues the sentry together with the workload, so that the shell outside sees it.
+// sent them, because a terminal sends them to the workload by itself. SIGTSTP and SIGCONT keep their default:
+// a terminal stops and continues the sentry together with the workload, so that the shell outside sees it.
 class SignalForwarder {
  public:
   // Blocks those signals for this thread and those it makes. Construct before any other thread exists.
   SignalForwarder();
-  ~SignalForwarder();   // ends the thread; the signals stay blocked
+  ~SignalForwarder();  // ends the thread; the signals stay blocked
 
-  // From now on. After `timeout` the first process gets SIGTERM, and everything SIGKILL if that is not enough.
+  // From now on. After `timeout` the first process gets SIGTERM, and everything SIGKILL if that is not
+  // enough.
   void start(platform::Platform& platform, std::optional<std::chrono::milliseconds> timeout);
   bool has_timed_out() const { return has_timed_out_; }
 

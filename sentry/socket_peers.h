@@ -15,7 +15,7 @@ namespace sandbox {
 class SocketPeers {
  public:
   struct Peer {
-    pid_t tgid = 0;        // as the workload sees it
+    pid_t tgid = 0;  // as the workload sees it
     pid_t host_tgid = 0;
   };
   void add(pid_t errand, Peer peer);
@@ -24,10 +24,10 @@ class SocketPeers {
   std::optional<Peer> find(pid_t errand) const;
 
  private:
-  static constexpr size_t kMaximumRemembered = 32768;   // the oldest are forgotten: they show as pid 0
+  static constexpr size_t kMaximumRemembered = 32768;  // the oldest are forgotten: they show as pid 0
   mutable std::mutex lock_;
-  std::unordered_map<pid_t, Peer> peers_;   // lock_
-  std::deque<pid_t> order_;                 // lock_; may name entries that are gone
+  std::unordered_map<pid_t, Peer> peers_;  // lock_
+  std::deque<pid_t> order_;                // lock_; may name entries that are gone
 };
 
 }  // namespace sandbox

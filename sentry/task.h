@@ -39,7 +39,7 @@ class FsContext {
   }
   void set_root(vfs::Location root);
   void set_cwd(vfs::Location cwd);
-  mode_t exchange_umask(mode_t umask);   // the one before
+  mode_t exchange_umask(mode_t umask);  // the one before
 
  private:
   mutable std::mutex lock_;
@@ -49,13 +49,13 @@ class FsContext {
 // What a process runs: replaced as a whole by exec, inherited by fork.
 struct Program {
   vfs::Location exe;
-  std::vector<std::string> argv_prefix;   // what `#!` put before argv[1..]; empty for a plain program
+  std::vector<std::string> argv_prefix;  // what `#!` put before argv[1..]; empty for a plain program
 };
 using ProgramPtr = std::shared_ptr<const Program>;
 
 // An exec that was resolved and waits for the loader to run.
 struct PendingExec {
-  pid_t host_tid = 0;      // the thread that called execve
+  pid_t host_tid = 0;  // the thread that called execve
   platform::ExecImage image;
   ProgramPtr program;
 };
@@ -79,9 +79,9 @@ class Process {
 
  private:
   mutable std::mutex lock_;
-  ProgramPtr program_;                   // lock_
-  std::optional<PendingExec> pending_;   // lock_
-  UniqueFd pidfd_;                       // lock_, set once
+  ProgramPtr program_;                  // lock_
+  std::optional<PendingExec> pending_;  // lock_
+  UniqueFd pidfd_;                      // lock_, set once
 };
 
 // One thread (the kernel's task_struct). Fields are constant or guarded by lock_.
@@ -136,13 +136,13 @@ class Task {
 
  private:
   mutable std::mutex lock_;
-  std::shared_ptr<FsContext> fs_;                    // lock_
-  std::shared_ptr<const Credentials> credentials_;   // lock_
+  std::shared_ptr<FsContext> fs_;                   // lock_
+  std::shared_ptr<const Credentials> credentials_;  // lock_
   std::atomic<bool> are_credentials_stale_{true};
   std::atomic<FileTable> files_;
   std::atomic<Interrupted> interrupted_{Interrupted::kNo};
-  UniqueFd own_pidfd_;                               // lock_; of this thread, where the process's will not do
-  std::atomic<uint64_t> inside_ids_{0};              // tid and tgid, 32 bits each
+  UniqueFd own_pidfd_;                   // lock_; of this thread, where the process's will not do
+  std::atomic<uint64_t> inside_ids_{0};  // tid and tgid, 32 bits each
 };
 using TaskPtr = std::shared_ptr<Task>;
 
@@ -174,7 +174,7 @@ class TaskTable {
 
   static constexpr size_t kRememberedLeaders = 1024;
   mutable std::mutex exited_lock_;
-  std::deque<pid_t> exited_leaders_;   // exited_lock_
+  std::deque<pid_t> exited_leaders_;  // exited_lock_
 };
 
 }  // namespace sandbox

@@ -1,6 +1,4 @@
 // `sandbox syscalls`: what the sandbox does with each system call, printed from the syscall table.
-#include "sandbox/syscall_table.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "sandbox/syscall_table.h"
 #include "tools/command_line.h"
 #include "tools/json_text.h"
 #include "tools/messages.h"
@@ -28,7 +27,8 @@ std::string comparison_text(const Comparison& comparison) {
   if (comparison.test == Comparison::Test::kAnyBit)
     return fmt::format("{} has any of {}", subject, value_text(comparison.mask));
   if (comparison.test == Comparison::Test::kBetween)
-    return fmt::format("{} in {}..{}", subject, value_text(comparison.values[0]), value_text(comparison.values[1]));
+    return fmt::format("{} in {}..{}", subject, value_text(comparison.values[0]),
+                       value_text(comparison.values[1]));
   if (comparison.mask != whole) subject = fmt::format("{} & {:#x}", subject, comparison.mask);
   std::vector<std::string> values;
   for (size_t i = 0; i < comparison.value_count; ++i) values.push_back(value_text(comparison.values[i]));

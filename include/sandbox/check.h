@@ -1,4 +1,5 @@
-// SANDBOX_CHECK: an assertion that stays on in release builds; a failure is our bug and ends the whole sandbox.
+// SANDBOX_CHECK: an assertion that stays on in release builds; a failure is our bug and ends the whole
+// sandbox.
 #pragma once
 
 #include <source_location>
@@ -15,8 +16,8 @@ void set_check_failure_hook(void (*hook)());
 
 }  // namespace sandbox
 
-#define SANDBOX_CHECK(condition, explanation) \
-  do {                                        \
-    if (!(condition)) [[unlikely]]            \
+#define SANDBOX_CHECK(condition, explanation)           \
+  do {                                                  \
+    if (!(condition)) [[unlikely]]                      \
       ::sandbox::check_failed(#condition, explanation); \
   } while (false)

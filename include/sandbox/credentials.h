@@ -12,8 +12,8 @@ namespace sandbox {
 struct Credentials {
   uid_t uid = 0, euid = 0, suid = 0, fsuid = 0;
   gid_t gid = 0, egid = 0, sgid = 0, fsgid = 0;
-  std::vector<gid_t> groups;      // supplementary, sorted
-  uint64_t effective_caps = 0;    // bit N is capability N (capabilities(7))
+  std::vector<gid_t> groups;    // supplementary, sorted
+  uint64_t effective_caps = 0;  // bit N is capability N (capabilities(7))
   uint64_t permitted_caps = 0;
 
   bool has_capability(int capability) const { return (effective_caps >> capability) & 1; }

@@ -17,10 +17,10 @@ namespace sandbox {
 // One thread as the workload sees it. All pids are of the sandbox's PID namespace unless named host_.
 struct TaskView {
   pid_t tid = 0, tgid = 0;
-  pid_t host_tid = 0, host_tgid = 0;   // for reading the host's /proc; never shown inside
-  std::string exe;                     // path inside of the program it runs
+  pid_t host_tid = 0, host_tgid = 0;     // for reading the host's /proc; never shown inside
+  std::string exe;                       // path inside of the program it runs
   std::vector<std::string> argv_prefix;  // what `#!` put before argv[1..]; empty for a plain program
-  std::string cwd, root;               // paths inside, as the kernel would print them
+  std::string cwd, root;                 // paths inside, as the kernel would print them
   uint32_t umask = 022;
   // The auxiliary vector its program was started with, as /proc/PID/auxv holds it (AT_NULL included);
   // empty: the host kernel's own record is right.
@@ -46,7 +46,8 @@ class KernelView {
   // A duplicate of descriptor `fd` of that task (pidfd_getfd). Errors: EBADF, ESRCH.
   virtual Result<UniqueFd> descriptor_of(const TaskView& task, int fd) = 0;
   // The path inside of what `host_fd` refers to, as readlink of /proc/self/fd/N prints it:
-  // "/etc/passwd", "/tmp/x (deleted)", "pipe:[123]", "socket:[5]", "anon_inode:[eventpoll]", "/memfd:x (deleted)".
+  // "/etc/passwd", "/tmp/x (deleted)", "pipe:[123]", "socket:[5]", "anon_inode:[eventpoll]", "/memfd:x
+  // (deleted)".
   virtual std::string describe_descriptor(int host_fd) = 0;
   // The path inside for a line of the host's /proc/PID/maps (a host path may never be shown).
   // `device` and `inode` are as that line gives them; empty when the mapping is to be hidden (the loader's).

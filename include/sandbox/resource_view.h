@@ -1,4 +1,5 @@
-// ResourceView: how much machine the workload sees; /proc, /sys, sysinfo(2) and sched_getaffinity(2) all ask here.
+// ResourceView: how much machine the workload sees; /proc, /sys, sysinfo(2) and sched_getaffinity(2) all ask
+// here.
 #pragma once
 
 #include <array>
@@ -14,36 +15,36 @@ namespace sandbox {
 
 // One line of /proc/meminfo.
 struct MemoryLine {
-  std::string name;       // "MemTotal"
+  std::string name;  // "MemTotal"
   uint64_t value = 0;
   enum class Unit { kKibibytes, kCount } unit = Unit::kKibibytes;
 };
 
 // Clock ticks (USER_HZ) since boot, in the order of a cpu line of /proc/stat.
 struct CpuTimes {
-  static constexpr size_t kKinds = 10;   // user nice system idle iowait irq softirq steal guest guest_nice
+  static constexpr size_t kKinds = 10;  // user nice system idle iowait irq softirq steal guest guest_nice
   std::array<uint64_t, kKinds> ticks{};
 };
 
 // What /proc/stat tells besides its cpu lines' layout.
 struct Activity {
   CpuTimes total;
-  std::vector<CpuTimes> per_cpu;          // in the order of ResourceView::cpus()
+  std::vector<CpuTimes> per_cpu;  // in the order of ResourceView::cpus()
   uint64_t interrupts = 0;
   uint64_t context_switches = 0;
-  uint64_t boot_time_s = 0;               // CLOCK_REALTIME
+  uint64_t boot_time_s = 0;  // CLOCK_REALTIME
   uint64_t forks = 0;
   uint64_t running = 0, blocked = 0;
-  std::array<uint64_t, 11> softirqs{};    // the total, then each kind
+  std::array<uint64_t, 11> softirqs{};  // the total, then each kind
 };
 
 struct Load {
-  std::array<double, 3> averages{};       // over 1, 5 and 15 minutes
+  std::array<double, 3> averages{};  // over 1, 5 and 15 minutes
 };
 
 struct Uptime {
   uint64_t uptime_ns = 0;
-  uint64_t idle_ns = 0;                   // summed over the CPUs
+  uint64_t idle_ns = 0;  // summed over the CPUs
 };
 
 // Every method is safe to call from any thread and reads live: the next answer may differ.

@@ -35,16 +35,20 @@ struct Comparison {
   uint64_t mask = ~uint64_t{0};  // applied before kOneOf and kNoneOf; the bits of kAnyBit
   std::array<uint64_t, kMaxValues> values{};
   uint8_t value_count = 0;
-  uint8_t index = 0;        // of the argument; filled in by resolve()
+  uint8_t index = 0;  // of the argument; filled in by resolve()
   bool is_32_bit = false;
 
   constexpr bool holds(uint64_t register_value) const {
     const uint64_t value = is_32_bit ? static_cast<uint32_t>(register_value) : register_value;
     switch (test) {
-      case Test::kAnyBit: return (value & mask) != 0;
-      case Test::kBetween: return value >= values[0] && value <= values[1];
-      case Test::kOneOf: return is_member(value & mask);
-      case Test::kNoneOf: return !is_member(value & mask);
+      case Test::kAnyBit:
+        return (value & mask) != 0;
+      case Test::kBetween:
+        return value >= values[0] && value <= values[1];
+      case Test::kOneOf:
+        return is_member(value & mask);
+      case Test::kNoneOf:
+        return !is_member(value & mask);
     }
     return false;
   }
@@ -135,7 +139,7 @@ struct SyscallArgument {
   std::string_view name;       // as the man page calls it
   std::string_view type_name;  // "OpenFlags", "Out<struct stat>"
   ArgumentKind kind{};
-  uint8_t width = 0;           // bytes of the register that count
+  uint8_t width = 0;  // bytes of the register that count
 };
 
 struct SyscallSignature {
@@ -191,7 +195,8 @@ constexpr SyscallSignature read_signature(std::string_view text) {
     argument.type_name = trim(parameter.substr(0, space));
     rest = end == rest.size() ? std::string_view{} : rest.substr(end + 1);
   }
-  if (signature.argument_count != SignatureTypes<FunctionType>::kCount) throw "the text does not match the type";
+  if (signature.argument_count != SignatureTypes<FunctionType>::kCount)
+    throw "the text does not match the type";
   return signature;
 }
 
@@ -202,12 +207,15 @@ constexpr Policy<rule_count> resolve(Policy<rule_count> policy, const SyscallSig
     for (size_t i = 0; i < rule.condition.count; ++i) {
       Comparison& comparison = rule.condition.comparisons[i];
       size_t index = 0;
-      while (index < signature.argument_count && signature.arguments[index].name != comparison.argument) ++index;
-      if (index == signature.argument_count) throw "a rule names an argument that the signature does not have";
+      while (index < signature.argument_count && signature.arguments[index].name != comparison.argument)
+        ++index;
+      if (index == signature.argument_count)
+        throw "a rule names an argument that the signature does not have";
       comparison.index = static_cast<uint8_t>(index);
       comparison.is_32_bit = signature.arguments[index].width == 4;
       if (!comparison.is_32_bit && signature.arguments[index].width != 8) throw "only 32 and 64 bits compare";
-      if (!comparison.is_32_bit && comparison.test == Comparison::Test::kBetween) throw "between needs 32 bits";
+      if (!comparison.is_32_bit && comparison.test == Comparison::Test::kBetween)
+        throw "between needs 32 bits";
       const uint64_t significant = comparison.is_32_bit ? 0xffffffff : ~uint64_t{0};
       comparison.mask &= significant;
       for (uint64_t& value : comparison.values) value &= significant;

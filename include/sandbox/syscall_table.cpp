@@ -12,12 +12,12 @@ namespace sandbox {
 namespace {
 
 // A number that the system's header knows must be the header's; 0 stands for one it is too old to know.
-#define SYSCALL(number, name, policy, signature, note)                                    \
-  static_assert(                                                                          \
-      [] {                                                                                \
-        constexpr std::string_view expansion = SANDBOX_TEXT_OF(__NR_##name);              \
-        return expansion.starts_with("__NR_") || expansion == #number;                    \
-      }(),                                                                                \
+#define SYSCALL(number, name, policy, signature, note)                       \
+  static_assert(                                                             \
+      [] {                                                                   \
+        constexpr std::string_view expansion = SANDBOX_TEXT_OF(__NR_##name); \
+        return expansion.starts_with("__NR_") || expansion == #number;       \
+      }(),                                                                   \
       "the row of " #name " has another number than asm/unistd_64.h");
 #define SANDBOX_TEXT_OF(macro) SANDBOX_TEXT_OF_EXPANDED(macro)
 #define SANDBOX_TEXT_OF_EXPANDED(text) #text
@@ -64,10 +64,14 @@ Action decide_syscall(uint32_t number, const std::array<uint64_t, 6>& registers)
 
 std::string action_word(const Action& action) {
   switch (action.kind) {
-    case Action::Kind::kPass: return "PASS";
-    case Action::Kind::kEmulate: return "EMULATE";
-    case Action::Kind::kExec: return "EXEC";
-    case Action::Kind::kDeny: return "DENY " + std::string(Errno(action.errno_value).name());
+    case Action::Kind::kPass:
+      return "PASS";
+    case Action::Kind::kEmulate:
+      return "EMULATE";
+    case Action::Kind::kExec:
+      return "EXEC";
+    case Action::Kind::kDeny:
+      return "DENY " + std::string(Errno(action.errno_value).name());
   }
   return {};
 }

@@ -1,4 +1,5 @@
-// The argument types of system calls: tiny, named after what Linux calls the argument, decoded from one register.
+// The argument types of system calls: tiny, named after what Linux calls the argument, decoded from one
+// register.
 #pragma once
 
 #include <array>
@@ -87,16 +88,16 @@ struct Int : NumberArgument<int> {};
 struct UInt : NumberArgument<uint32_t> {};
 struct Long : NumberArgument<int64_t> {};
 struct ULong : NumberArgument<uint64_t> {};
-struct Size : NumberArgument<uint64_t> {};      // bytes, or elements of the array argument before it
-struct Offset : NumberArgument<int64_t> {};     // of a file, bytes
-struct Length : NumberArgument<int> {};         // bytes, where the kernel takes an int (sockaddr, optlen)
-struct Count : NumberArgument<uint32_t> {};     // elements
+struct Size : NumberArgument<uint64_t> {};   // bytes, or elements of the array argument before it
+struct Offset : NumberArgument<int64_t> {};  // of a file, bytes
+struct Length : NumberArgument<int> {};      // bytes, where the kernel takes an int (sockaddr, optlen)
+struct Count : NumberArgument<uint32_t> {};  // elements
 struct Milliseconds : NumberArgument<int> {};
 struct Seconds : NumberArgument<uint32_t> {};
 struct Pid : NumberArgument<int> {};
 struct Uid : NumberArgument<uint32_t> {};
 struct Gid : NumberArgument<uint32_t> {};
-struct Mode : NumberArgument<uint16_t> {};      // umode_t: the kernel drops the bits above
+struct Mode : NumberArgument<uint16_t> {};  // umode_t: the kernel drops the bits above
 struct UmaskMode : NumberArgument<int> {};
 struct DeviceNumber : NumberArgument<uint32_t> {};
 struct TimerId : NumberArgument<int> {};
@@ -195,7 +196,7 @@ struct WaitIdType : ChoiceArgument<int> {};
 struct Whence : ChoiceArgument<uint32_t> {};
 
 // Results that are more than one of the types above (a row's return type tells how to print it).
-struct Status : NumberArgument<int> {};     // 0
+struct Status : NumberArgument<int> {};  // 0
 struct ByteCount : NumberArgument<int64_t> {};
 struct NoReturn : NumberArgument<int> {};
 
@@ -228,18 +229,18 @@ struct InVector : GuestPtr<const iovec> {};
 struct OutVector : GuestPtr<const iovec> {
   static constexpr ArgumentKind kKind = ArgumentKind::kOutput;
 };
-struct InSockaddr : GuestPtr<const sockaddr> {};   // its length is the next argument
-struct OutSockaddr : GuestPtr<sockaddr> {};        // its length is what the next argument points to
-struct DirentBytes : GuestPtr<std::byte> {};       // struct linux_dirent or linux_dirent64 records
+struct InSockaddr : GuestPtr<const sockaddr> {};  // its length is the next argument
+struct OutSockaddr : GuestPtr<sockaddr> {};       // its length is what the next argument points to
+struct DirentBytes : GuestPtr<std::byte> {};      // struct linux_dirent or linux_dirent64 records
 struct SignalSetPtr : GuestPtr<const uint64_t> {};
 struct OutSignalSet : GuestPtr<uint64_t> {};
-struct CpuSetPtr : GuestPtr<const std::byte> {};   // its length is the argument before
+struct CpuSetPtr : GuestPtr<const std::byte> {};  // its length is the argument before
 struct OutCpuSet : GuestPtr<std::byte> {};
-struct DescriptorSet : GuestPtr<uint64_t> {        // fd_set
+struct DescriptorSet : GuestPtr<uint64_t> {  // fd_set
   static constexpr ArgumentKind kKind = ArgumentKind::kInputOutput;
 };
-struct DescriptorPair : GuestPtr<int> {};          // two descriptors are written
-struct AnyPtr : GuestPtr<void> {                   // what it points to depends on another argument
+struct DescriptorPair : GuestPtr<int> {};  // two descriptors are written
+struct AnyPtr : GuestPtr<void> {           // what it points to depends on another argument
   static constexpr ArgumentKind kKind = ArgumentKind::kInputOutput;
 };
 
@@ -250,19 +251,23 @@ struct KernelStack;
 struct CapabilityHeader;
 struct CapabilityData;
 struct CloneArguments;
-struct FileAttributes;     // struct file_attr, Linux 6.17
+struct FileAttributes;  // struct file_attr, Linux 6.17
 struct FileHandle;
-struct FutexWaiter;        // struct futex_waitv
+struct FutexWaiter;  // struct futex_waitv
 struct RobustListHead;
 struct RseqArea;
-struct XattrArguments;     // struct xattr_args, Linux 6.13
+struct XattrArguments;  // struct xattr_args, Linux 6.13
 
 namespace detail {
 template <typename T>
-constexpr bool is_guest_pointer(const GuestPtr<T>*) { return true; }
+constexpr bool is_guest_pointer(const GuestPtr<T>*) {
+  return true;
+}
 constexpr bool is_guest_pointer(const void*) { return false; }
 template <typename T>
-constexpr bool points_to_const(const GuestPtr<T>*) { return std::is_const_v<T>; }
+constexpr bool points_to_const(const GuestPtr<T>*) {
+  return std::is_const_v<T>;
+}
 }  // namespace detail
 
 template <typename T>
@@ -306,7 +311,8 @@ struct HandlerType<Result, Call, Returned(Arguments...)> {
 }  // namespace detail
 
 // The handler's function type for a row's signature: `Result(Call&, arguments...)`. It declares:
-//   #define SYSCALL(number, name, policy, signature, note) HandlerOf<SyscallResult, Call, signature> sys_##name;
+//   #define SYSCALL(number, name, policy, signature, note) HandlerOf<SyscallResult, Call, signature>
+//   sys_##name;
 template <typename Result, typename Call, typename Signature>
 using HandlerOf = typename detail::HandlerType<Result, Call, Signature>::Type;
 

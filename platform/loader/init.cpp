@@ -1,5 +1,5 @@
-// The built-in init: PID 1 of a workload that brings none. It reaps orphans and ends with the program, and with
-// it ends every process of its namespace.
+// The built-in init: PID 1 of a workload that brings none. It reaps orphans and ends with the program, and
+// with it ends every process of its namespace.
 //
 // Freestanding, so that PID 1 has two pages of memory of its own and nothing of the sentry's.
 #include <asm/unistd.h>
@@ -10,7 +10,7 @@
 namespace {
 
 constexpr int kSigkill = 9;
-constexpr long kNoChild = -10;   // ECHILD
+constexpr long kNoChild = -10;  // ECHILD
 
 long call(long number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0) {
   register uint64_t r10 asm("r10") = d;

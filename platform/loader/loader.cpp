@@ -1,14 +1,14 @@
 // The loader: the only program the kernel itself executes for the workload; it carries out the sentry's plan.
 //
-// Freestanding and without relocations. It decides nothing: every number was checked by the sentry. When a step
-// fails there is no program left to return to, so it dies as execve does past its point of no return.
-#include "loader_abi.h"
-
+// Freestanding and without relocations. It decides nothing: every number was checked by the sentry. When a
+// step fails there is no program left to return to, so it dies as execve does past its point of no return.
 #include <asm/prctl.h>
 #include <asm/unistd.h>
 #include <linux/auxvec.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
+
+#include "loader_abi.h"
 
 using namespace sandbox::platform;
 
@@ -35,7 +35,7 @@ long call(long number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t 
 }
 
 [[noreturn]] void die() {
-  for (;;) asm volatile("hlt");   // SIGSEGV, which cannot be survived here
+  for (;;) asm volatile("hlt");  // SIGSEGV, which cannot be survived here
 }
 
 bool is_error(long result) { return result < 0 && result >= -4095; }
@@ -80,7 +80,8 @@ uint64_t reserve(const LoaderObject& object, uint64_t program_break) {
   return aligned;
 }
 
-// As elf_load() of fs/binfmt_elf.c: file pages, the rest of the last one cleared, whole pages of zeros after it.
+// As elf_load() of fs/binfmt_elf.c: file pages, the rest of the last one cleared, whole pages of zeros after
+// it.
 void map_segment(const LoaderSegment& segment, int descriptor, uint64_t bias) {
   uint64_t start = segment.vaddr + bias;
   uint64_t file_end = start + segment.file_size;
@@ -97,8 +98,8 @@ void map_segment(const LoaderSegment& segment, int descriptor, uint64_t bias) {
   }
   if (page_end(memory_end) > zero_start) {
     map_or_die(zero_start, page_end(memory_end) - zero_start,
-               PROT_READ | PROT_WRITE | (segment.protection & PROT_EXEC), MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS,
-               -1, 0);
+               PROT_READ | PROT_WRITE | (segment.protection & PROT_EXEC),
+               MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, -1, 0);
   }
 }
 
@@ -129,7 +130,7 @@ struct StackView {
   uint64_t* words;
   uint64_t argc;
   AuxiliaryEntry* auxv;
-  uint64_t* end;   // after AT_NULL's entry
+  uint64_t* end;  // after AT_NULL's entry
 };
 
 StackView view_stack(uint64_t* words) {
@@ -144,7 +145,7 @@ StackView view_stack(uint64_t* words) {
 }
 
 struct PlacedStrings {
-  uint64_t* stack;    // the new stack pointer
+  uint64_t* stack;  // the new stack pointer
   uint64_t execfn;
 };
 
@@ -157,7 +158,7 @@ PlacedStrings rebuild_stack(const LoaderPlan& plan, const char* plan_bytes, uint
   uint64_t count = (old.end - words) - replaced + plan.prefix_count;
   auto* stack = reinterpret_cast<uint64_t*>((strings - count * sizeof(uint64_t)) & ~uint64_t{15});
 
-  uint64_t* kept = words + 1 + replaced;   // everything after argv[0], or after argc
+  uint64_t* kept = words + 1 + replaced;  // everything after argv[0], or after argc
   copy(stack + 1 + plan.prefix_count, kept, reinterpret_cast<char*>(old.end) - reinterpret_cast<char*>(kept));
   stack[0] = argc;
   copy(reinterpret_cast<void*>(strings), plan_bytes + plan.strings_offset, plan.strings_size);
@@ -178,12 +179,24 @@ struct Addresses {
 void patch_auxv(const LoaderPlan& plan, uint64_t* stack, const Addresses& addresses) {
   for (AuxiliaryEntry* entry = view_stack(stack).auxv; entry->type != AT_NULL; ++entry) {
     switch (entry->type) {
-      case AT_PHDR: entry->value = addresses.program_headers; break;
-      case AT_PHENT: entry->value = 56; break;
-      case AT_PHNUM: entry->value = plan.objects[0].phdr_count; break;
-      case AT_BASE: entry->value = addresses.interpreter_base; break;
-      case AT_ENTRY: entry->value = addresses.entry; break;
-      case AT_EXECFN: entry->value = addresses.execfn; break;
+      case AT_PHDR:
+        entry->value = addresses.program_headers;
+        break;
+      case AT_PHENT:
+        entry->value = 56;
+        break;
+      case AT_PHNUM:
+        entry->value = plan.objects[0].phdr_count;
+        break;
+      case AT_BASE:
+        entry->value = addresses.interpreter_base;
+        break;
+      case AT_ENTRY:
+        entry->value = addresses.entry;
+        break;
+      case AT_EXECFN:
+        entry->value = addresses.execfn;
+        break;
     }
   }
 }
@@ -194,15 +207,16 @@ struct KernelRlimit {
 
 }  // namespace
 
-extern "C" [[noreturn]] void loader_jump(uint64_t* stack, uint64_t entry, uint64_t scratch, uint64_t scratch_size);
+extern "C" [[noreturn]] void loader_jump(uint64_t* stack, uint64_t entry, uint64_t scratch,
+                                         uint64_t scratch_size);
 extern "C" const char __ehdr_start[];
 
 // Runs on the scratch stack, so that the one of the program can be rewritten.
 extern "C" [[noreturn]] void loader_main(uint64_t* words, char* scratch) {
   uint64_t program_break = call(__NR_brk, 0);
-  long status = call(kLoaderCall, reinterpret_cast<uint64_t>(words), program_break,
-                     reinterpret_cast<uint64_t>(scratch), kLoaderPlanCapacity,
-                     reinterpret_cast<uint64_t>(__ehdr_start));
+  long status =
+      call(kLoaderCall, reinterpret_cast<uint64_t>(words), program_break, reinterpret_cast<uint64_t>(scratch),
+           kLoaderPlanCapacity, reinterpret_cast<uint64_t>(__ehdr_start));
   if (status != 0) die();
   auto& plan = *reinterpret_cast<const LoaderPlan*>(scratch);
 

@@ -7,7 +7,8 @@ namespace sandbox::platform {
 
 // The number of the loader's one call to the sentry; Linux has none like it.
 //   rdi: the stack pointer at entry   rsi: brk(0)   rdx: plan buffer   r10: its size   r8: the loader's base
-// 0: a LoaderPlan lies in the buffer and the descriptors it names are installed. Anything else: the loader gives up.
+// 0: a LoaderPlan lies in the buffer and the descriptors it names are installed. Anything else: the loader
+// gives up.
 inline constexpr uint32_t kLoaderCall = 4242;
 
 // Where the loader lies in the workload's otherwise empty root.
@@ -16,38 +17,38 @@ inline constexpr char kLoaderPath[] = "/l";
 // One PT_LOAD, values as in the file.
 struct LoaderSegment {
   uint64_t vaddr, file_size, memory_size, file_offset;
-  uint64_t protection;   // PROT_*
+  uint64_t protection;  // PROT_*
 };
 
 enum class LoaderPlacement : uint32_t {
-  kFixed,        // at its own addresses or not at all
-  kAnywhere,     // where the kernel maps things
-  kBelowBreak,   // so that the heap begins right above it; elsewhere when that place is taken
+  kFixed,       // at its own addresses or not at all
+  kAnywhere,    // where the kernel maps things
+  kBelowBreak,  // so that the heap begins right above it; elsewhere when that place is taken
 };
 
 struct LoaderObject {
-  int32_t descriptor;   // closed by the loader once mapped
+  int32_t descriptor;  // closed by the loader once mapped
   LoaderPlacement placement;
-  uint64_t first_vaddr, span, alignment;   // bytes; first_vaddr and span are multiples of the page size
+  uint64_t first_vaddr, span, alignment;  // bytes; first_vaddr and span are multiples of the page size
   uint64_t entry_vaddr, phdr_vaddr;
   uint32_t phdr_count;
   uint32_t segment_count;
-  uint32_t segments_offset;   // from the plan's start, of LoaderSegment[segment_count]
+  uint32_t segments_offset;  // from the plan's start, of LoaderSegment[segment_count]
   uint32_t padding;
 };
 
 enum class LoaderStack : uint32_t { kPlain, kExecutable };
 
 struct LoaderPlan {
-  uint32_t object_count;     // 1: a static program; 2: with its interpreter
-  uint32_t prefix_count;     // strings that replace argv[0]; 0: argv stays
-  uint32_t strings_offset;   // from the plan's start: the prefix strings, then AT_EXECFN's, each with its NUL
+  uint32_t object_count;    // 1: a static program; 2: with its interpreter
+  uint32_t prefix_count;    // strings that replace argv[0]; 0: argv stays
+  uint32_t strings_offset;  // from the plan's start: the prefix strings, then AT_EXECFN's, each with its NUL
   uint32_t strings_size;
   LoaderStack stack;
   uint32_t restores_nofile;  // not 0: RLIMIT_NOFILE was raised and goes back to the two values below
   uint64_t nofile_soft, nofile_hard;
   char comm[16];
-  LoaderObject objects[2];   // the program, its interpreter
+  LoaderObject objects[2];  // the program, its interpreter
 };
 
 // Room the loader offers: two objects of as many headers as Linux accepts, and the longest strings.

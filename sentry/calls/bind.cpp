@@ -11,19 +11,22 @@ namespace sandbox {
 
 namespace {
 
-// The kernel remembers the name that bind got and tells it to everybody who asks the socket or its peer, so the
-// workload's own string is bound, not "name in that directory". Whoever binds it must therefore stand where
-// that string leads to the real directory. An Errand can: it has a root and a working directory of its own.
+// The kernel remembers the name that bind got and tells it to everybody who asks the socket or its peer, so
+// the workload's own string is bound, not "name in that directory". Whoever binds it must therefore stand
+// where that string leads to the real directory. An Errand can: it has a root and a working directory of its
+// own.
 //
 //  - "sock":       the working directory is the real directory.
 //  - "/sock":      the root is the real directory.
-//  - "/a/b/sock":  in private mounts of its own, the errand puts an empty tmpfs over a directory of /proc that
+//  - "/a/b/sock":  in private mounts of its own, the errand puts an empty tmpfs over a directory of /proc
+//  that
 //    nobody needs, makes /a there, makes /a/b a symlink to the real directory's descriptor in a /proc bound
-//    beside it, and takes that tmpfs as its root. The mounts end with the errand: there is nothing to clean up.
+//    beside it, and takes that tmpfs as its root. The mounts end with the errand: there is nothing to clean
+//    up.
 //  - "b/sock":     the same, with a working directory in the tmpfs.
 //
-// The tmpfs holds nothing but directories made of the string's own components and that one link, so a string of
-// the workload's cannot lead anywhere else; what it leads to was decided by Vfs::prepare_socket before.
+// The tmpfs holds nothing but directories made of the string's own components and that one link, so a string
+// of the workload's cannot lead anywhere else; what it leads to was decided by Vfs::prepare_socket before.
 constexpr const char* kScratch = "/proc/driver";
 
 // Nobody uses the file before it has the owner and mode it shall have.
@@ -35,7 +38,8 @@ Result<void> bind_result(const Errand& errand, const Errand::Outcome& outcome) {
   return err(static_cast<int>(-outcome.result));
 }
 
-Result<void> bind_where(const vfs::SocketPlace& place, const char* root, int socket, const UnixAddress& address) {
+Result<void> bind_where(const vfs::SocketPlace& place, const char* root, int socket,
+                        const UnixAddress& address) {
   Errand errand;
   errand.add(SYS_fchdir, place.directory.get());
   if (root) errand.add(SYS_chroot, root);
@@ -45,8 +49,8 @@ Result<void> bind_where(const vfs::SocketPlace& place, const char* root, int soc
 }
 
 // Nothing: this host does not let the sentry make the scratch root.
-std::optional<Result<void>> bind_in_scratch(const vfs::SocketPlace& place, const ScratchPath& scratch, int socket,
-                                            const UnixAddress& address) {
+std::optional<Result<void>> bind_in_scratch(const vfs::SocketPlace& place, const ScratchPath& scratch,
+                                            int socket, const UnixAddress& address) {
   std::string proc = kScratch + scratch.proc_directory;
   std::string link = scratch.proc_directory + "/self/fd/" + std::to_string(place.directory.get());
   Errand errand(Errand::Mounts::kPrivate);

@@ -44,8 +44,7 @@ SyscallResult sys_lchown(Call& call, PathPtr path, Uid owner, Gid group) {
   return change_owner(call, call.path_at(kCwd, path, AT_SYMLINK_NOFOLLOW), owner, group);
 }
 
-SyscallResult sys_fchownat(Call& call, DirFd directory, PathPtr path, Uid owner, Gid group,
-                           AtFlags flags) {
+SyscallResult sys_fchownat(Call& call, DirFd directory, PathPtr path, Uid owner, Gid group, AtFlags flags) {
   TRY(allow_flags(flags, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
   return change_owner(call, call.path_at(directory, path, flags), owner, group);
 }

@@ -20,9 +20,9 @@ namespace sandbox {
 
 namespace {
 
-// A connection-oriented connect: it may wait for room in the listener's queue, and the kernel keeps the ids and
-// the process of whoever makes it for the other side to ask. So an errand makes it, with the caller's ids;
-// SocketPeers knows for which process it was.
+// A connection-oriented connect: it may wait for room in the listener's queue, and the kernel keeps the ids
+// and the process of whoever makes it for the other side to ask. So an errand makes it, with the caller's
+// ids; SocketPeers knows for which process it was.
 struct Connection {
   UniqueFd socket;
   UniqueFd target;
@@ -47,7 +47,8 @@ SyscallResult connect_for(Connection& connection) {
   return err(static_cast<int>(-outcome.result));
 }
 
-Result<Reply> write_option(Call& call, OutBytes value, InOut<int> length_pointer, std::span<const std::byte> bytes) {
+Result<Reply> write_option(Call& call, OutBytes value, InOut<int> length_pointer,
+                           std::span<const std::byte> bytes) {
   int length = TRY(call.memory().read(length_pointer));
   if (length < 0) return err(EINVAL);
   bytes = bytes.first(std::min<size_t>(bytes.size(), static_cast<size_t>(length)));

@@ -5,8 +5,8 @@ namespace sandbox {
 
 namespace {
 
-// The kernel judges by its own record of the task, in the workload's user namespace, and reads no path: whatever
-// another thread puts into the arguments is a request the caller could have made itself.
+// The kernel judges by its own record of the task, in the workload's user namespace, and reads no path:
+// whatever another thread puts into the arguments is a request the caller could have made itself.
 Reply let_kernel_change(Call& call) {
   call.task().forget_credentials();
   return Reply::run_natively();
@@ -23,6 +23,8 @@ SyscallResult sys_setresgid(Call& call, Gid, Gid, Gid) { return let_kernel_chang
 SyscallResult sys_setfsuid(Call& call, Uid) { return let_kernel_change(call); }
 SyscallResult sys_setfsgid(Call& call, Gid) { return let_kernel_change(call); }
 SyscallResult sys_setgroups(Call& call, Int, In<uint32_t>) { return let_kernel_change(call); }
-SyscallResult sys_capset(Call& call, In<CapabilityHeader>, In<CapabilityData>) { return let_kernel_change(call); }
+SyscallResult sys_capset(Call& call, In<CapabilityHeader>, In<CapabilityData>) {
+  return let_kernel_change(call);
+}
 
 }  // namespace sandbox

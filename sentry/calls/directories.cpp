@@ -23,8 +23,8 @@ Result<vfs::Location> enter(Call& call, PathPtr path) {
 // linux_dirent64 and linux_dirent: where the parts of a record lie (fs/readdir.c).
 struct DirentLayout {
   size_t name_offset;
-  size_t type_offset;   // 0: the record's last byte
-  size_t tail;          // bytes after the name's NUL
+  size_t type_offset;  // 0: the record's last byte
+  size_t tail;         // bytes after the name's NUL
 };
 constexpr DirentLayout kDirent64{.name_offset = 19, .type_offset = 18, .tail = 0};
 constexpr DirentLayout kDirentOld{.name_offset = 18, .type_offset = 0, .tail = 1};

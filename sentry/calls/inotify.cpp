@@ -7,7 +7,8 @@ namespace sandbox {
 
 namespace {
 
-// The checks of the mask and the descriptor come before the path's: an empty path lets the kernel make just those.
+// The checks of the mask and the descriptor come before the path's: an empty path lets the kernel make just
+// those.
 Result<void> check_arguments(int inotify, uint32_t mask) {
   if (::inotify_add_watch(inotify, "", mask) >= 0 || errno == ENOENT) return {};
   return last_error();

@@ -17,11 +17,12 @@ struct FileAttributes {
 namespace {
 
 // Changing any other needs CAP_LINUX_IMMUTABLE on the host.
-constexpr int kChangeableFlags = FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | FS_NOCOMP_FL | FS_SYNC_FL | FS_DIRSYNC_FL |
-                                 FS_NODUMP_FL | FS_NOATIME_FL | FS_NOCOW_FL | FS_NOTAIL_FL | FS_TOPDIR_FL;
+constexpr int kChangeableFlags = FS_SECRM_FL | FS_UNRM_FL | FS_COMPR_FL | FS_NOCOMP_FL | FS_SYNC_FL |
+                                 FS_DIRSYNC_FL | FS_NODUMP_FL | FS_NOATIME_FL | FS_NOCOW_FL | FS_NOTAIL_FL |
+                                 FS_TOPDIR_FL;
 
-// The real file behind a descriptor of the caller's. Errors: EBADF; ENOTTY for what is none: directories stand
-// for many, generated files for nobody's.
+// The real file behind a descriptor of the caller's. Errors: EBADF; ENOTTY for what is none: directories
+// stand for many, generated files for nobody's.
 Result<UniqueFd> real_file(Call& call, Fd fd) {
   UniqueFd file = TRY(call.descriptor(fd));
   if (TRY(host_result(::fcntl(file.get(), F_GETFL))) & O_PATH) return err(EBADF);
@@ -84,9 +85,12 @@ SyscallResult refuse_by_path(Call& call, DirFd directory, PathPtr path, uint64_t
 
 SyscallResult sys_ioctl(Call& call, Fd fd, IoctlRequest request, AnyPtr argument) {
   switch (request) {
-    case FS_IOC_GETFLAGS: return get_flags(call, fd, argument.cast<int>());
-    case FS_IOC_SETFLAGS: return set_flags(call, fd, argument.cast<const int>());
-    case FS_IOC_FSGETXATTR: return get_extended(call, fd, argument.cast<fsxattr>());
+    case FS_IOC_GETFLAGS:
+      return get_flags(call, fd, argument.cast<int>());
+    case FS_IOC_SETFLAGS:
+      return set_flags(call, fd, argument.cast<const int>());
+    case FS_IOC_FSGETXATTR:
+      return get_extended(call, fd, argument.cast<fsxattr>());
   }
   TRY(call.descriptor(fd));
   // Where the bytes of a file lie on the host's disk, its encryption and its projects are the host's.

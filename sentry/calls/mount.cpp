@@ -26,7 +26,8 @@ Result<std::string> read_options(Call& call, AnyPtr pointer) {
 
 }  // namespace
 
-SyscallResult sys_mount(Call& call, PathPtr source, PathPtr target, StringPtr type, MountFlags flags, AnyPtr data) {
+SyscallResult sys_mount(Call& call, PathPtr source, PathPtr target, StringPtr type, MountFlags flags,
+                        AnyPtr data) {
   std::string type_name = TRY(read_optional_string(call, type));
   std::string source_name = TRY(read_optional_string(call, source));
   std::string options = TRY(read_options(call, data));

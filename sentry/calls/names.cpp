@@ -18,15 +18,16 @@ Result<Reply> make_node(Call& call, DirFd directory, PathPtr path, mode_t mode, 
   mode_t type = mode & S_IFMT;
   if (type == S_IFDIR) return err(EPERM);
   if (type == 0) mode |= S_IFREG;
-  if (type != 0 && type != S_IFREG && type != S_IFCHR && type != S_IFBLK && type != S_IFIFO && type != S_IFSOCK)
+  if (type != 0 && type != S_IFREG && type != S_IFCHR && type != S_IFBLK && type != S_IFIFO &&
+      type != S_IFSOCK)
     return err(EINVAL);
   PathArgument where = TRY(call.path_at(directory, path));
   TRY(call.vfs().mknod(call.caller(), where.base, where.path, mode, device));
   return 0;
 }
 
-Result<Reply> make_link(Call& call, DirFd old_directory, PathPtr old_path, DirFd new_directory, PathPtr new_path,
-                        int flags) {
+Result<Reply> make_link(Call& call, DirFd old_directory, PathPtr old_path, DirFd new_directory,
+                        PathPtr new_path, int flags) {
   TRY(allow_flags(flags, AT_SYMLINK_FOLLOW | AT_EMPTY_PATH));
   std::string from = TRY(call.read_path(old_path));
   vfs::WalkOptions options;
@@ -79,7 +80,9 @@ Result<Reply> move(Call& call, DirFd old_directory, PathPtr old_path, DirFd new_
 
 }  // namespace
 
-SyscallResult sys_mkdir(Call& call, PathPtr path, Mode mode) { return make_directory(call, kCwd, path, mode); }
+SyscallResult sys_mkdir(Call& call, PathPtr path, Mode mode) {
+  return make_directory(call, kCwd, path, mode);
+}
 
 SyscallResult sys_mkdirat(Call& call, DirFd directory, PathPtr path, Mode mode) {
   return make_directory(call, directory, path, mode);
@@ -97,8 +100,8 @@ SyscallResult sys_link(Call& call, PathPtr old_path, PathPtr new_path) {
   return make_link(call, kCwd, old_path, kCwd, new_path, 0);
 }
 
-SyscallResult sys_linkat(Call& call, DirFd old_directory, PathPtr old_path, DirFd new_directory, PathPtr new_path,
-                         AtFlags flags) {
+SyscallResult sys_linkat(Call& call, DirFd old_directory, PathPtr old_path, DirFd new_directory,
+                         PathPtr new_path, AtFlags flags) {
   return make_link(call, old_directory, old_path, new_directory, new_path, flags);
 }
 

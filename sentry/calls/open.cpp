@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-
 #include <climits>
 #include <cstring>
 
@@ -16,11 +15,11 @@ namespace sandbox {
 namespace {
 
 constexpr int kPathFlags = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
-constexpr size_t kFirstHowSize = 24;   // of struct open_how, Linux 5.6
+constexpr size_t kFirstHowSize = 24;  // of struct open_how, Linux 5.6
 constexpr int kLargeFile = 0100000;   // glibc defines O_LARGEFILE as 0 on x86-64
-constexpr int kValidFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC |
-                            O_DSYNC | O_ASYNC | O_DIRECT | kLargeFile | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |
-                            O_CLOEXEC | O_PATH | O_TMPFILE;
+constexpr int kValidFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |
+                            O_SYNC | O_DSYNC | O_ASYNC | O_DIRECT | kLargeFile | O_DIRECTORY | O_NOFOLLOW |
+                            O_NOATIME | O_CLOEXEC | O_PATH | O_TMPFILE;
 constexpr uint64_t kValidResolve = RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS |
                                    RESOLVE_BENEATH | RESOLVE_IN_ROOT | RESOLVE_CACHED;
 
@@ -47,8 +46,8 @@ SyscallResult open_waiting(Call& call, UniqueFd path_only, int blocking_flags, C
   });
 }
 
-// Whoever closes the last descriptor for writing, or of a FIFO (which nobody opens non-blocking by chance), may
-// at once exec the file or see the other end's EOF.
+// Whoever closes the last descriptor for writing, or of a FIFO (which nobody opens non-blocking by chance),
+// may at once exec the file or see the other end's EOF.
 Reply::CloseOwn close_own_of(int flags) {
   bool is_path_or_directory = flags & (O_PATH | O_DIRECTORY);
   bool tells = (flags & O_ACCMODE) != O_RDONLY || (flags & O_NONBLOCK);
@@ -71,7 +70,7 @@ Result<void> check_free_descriptor(Call& call) {
 }
 
 SyscallResult open_at(Call& call, DirFd directory, PathPtr path_pointer, const vfs::OpenRequest& request) {
-  TRY(check_open_flags(request.flags));   // before the path is read, as in Linux
+  TRY(check_open_flags(request.flags));  // before the path is read, as in Linux
   std::string path = TRY(call.read_path(path_pointer));
   if (path.empty()) return err(ENOENT);
   // path_init (fs/namei.c): before the descriptor is looked at.

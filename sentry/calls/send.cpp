@@ -23,7 +23,7 @@ uint64_t address_of(const void* guest_pointer) { return reinterpret_cast<uint64_
 
 // Errors: EBADF when the engine's own descriptor is among those to be passed.
 Result<void> check_passed(Call& call, const msghdr& header) {
-  constexpr size_t kLargestControl = 256 * 1024;   // net.core.optmem_max is less
+  constexpr size_t kLargestControl = 256 * 1024;  // net.core.optmem_max is less
   int reserved = call.sentry().reserved_descriptor();
   if (reserved < 0 || !header.msg_control || header.msg_controllen < sizeof(cmsghdr)) return {};
   auto control = TRY(call.memory().read_array(GuestPtr<const std::byte>{address_of(header.msg_control)},
@@ -60,10 +60,12 @@ Result<SocketAddress> read_name(Call& call, const msghdr& header) {
 }
 
 Result<OutgoingMessage::Source> source_of(Call& call, const msghdr& header, const SocketAddress& address) {
-  constexpr size_t kMaximumVectors = 1024;   // UIO_MAXIOV
+  constexpr size_t kMaximumVectors = 1024;  // UIO_MAXIOV
   if (header.msg_iovlen > kMaximumVectors) return err(EMSGSIZE);
-  OutgoingMessage::Source source{.data = {}, .control = {address_of(header.msg_control)},
-                                 .control_size = header.msg_controllen, .address = address};
+  OutgoingMessage::Source source{.data = {},
+                                 .control = {address_of(header.msg_control)},
+                                 .control_size = header.msg_controllen,
+                                 .address = address};
   source.data = TRY(call.memory().read_array(In<iovec>{address_of(header.msg_iov)}, header.msg_iovlen));
   return source;
 }
@@ -108,7 +110,9 @@ Result<OutgoingMessage> read_message(Call& call, int socket, const NamedHeader& 
 // A wait is only for the first message: after one was sent, a short count is an answer.
 SyscallResult send_many(Call& call, UniqueFd socket, InOut<mmsghdr> pointer,
                         const std::vector<NamedHeader>& headers, int flags) {
-  auto length_of = [&](size_t index) { return pointer.element(index).cast<uint32_t>(offsetof(mmsghdr, msg_len)); };
+  auto length_of = [&](size_t index) {
+    return pointer.element(index).cast<uint32_t>(offsetof(mmsghdr, msg_len));
+  };
   for (size_t index = 0; index < headers.size(); ++index) {
     auto message = read_message(call, socket.get(), headers[index]);
     auto sent = message ? message->send(socket.get(), flags, OutgoingMessage::Waiting::kNo)
@@ -132,13 +136,14 @@ SyscallResult send_many(Call& call, UniqueFd socket, InOut<mmsghdr> pointer,
 
 }  // namespace
 
-SyscallResult sys_sendto(Call& call, Fd sockfd, InBytes buffer, Size size, MessageFlags flags, InSockaddr pointer,
-                         Length length) {
+SyscallResult sys_sendto(Call& call, Fd sockfd, InBytes buffer, Size size, MessageFlags flags,
+                         InSockaddr pointer, Length length) {
   UniqueFd socket = TRY(call.descriptor(sockfd));
   if (!TRY(may_send_by_path(socket.get()))) return let_kernel_send();
   SocketAddress address = TRY(SocketAddress::read(call.memory(), pointer.cast<const void>(), length));
   if (!address.is_path()) return let_kernel_send();
-  OutgoingMessage::Source source{.data = {{reinterpret_cast<void*>(buffer.address), size}}, .address = address};
+  OutgoingMessage::Source source{.data = {{reinterpret_cast<void*>(buffer.address), size}},
+                                 .address = address};
   return send_one(call, std::move(socket), source, flags);
 }
 
@@ -154,7 +159,7 @@ SyscallResult sys_sendmsg(Call& call, Fd sockfd, In<msghdr> pointer, MessageFlag
 }
 
 SyscallResult sys_sendmmsg(Call& call, Fd sockfd, InOut<mmsghdr> pointer, Count count, MessageFlags flags) {
-  constexpr size_t kMaximumMessages = 1024;   // UIO_MAXIOV
+  constexpr size_t kMaximumMessages = 1024;  // UIO_MAXIOV
   UniqueFd socket = TRY(call.descriptor(sockfd));
   auto headers = read_headers(call, pointer, std::min<size_t>(count, kMaximumMessages));
   // What cannot be read the kernel meets in its turn, after what it could send; but what it would send unseen
@@ -163,7 +168,8 @@ SyscallResult sys_sendmmsg(Call& call, Fd sockfd, InOut<mmsghdr> pointer, Count 
   if (!headers) return let_kernel_send();
   for (const NamedHeader& each : *headers) TRY(check_passed(call, each.header));
   if (!TRY(may_send_by_path(socket.get()))) return let_kernel_send();
-  bool has_path = std::ranges::any_of(*headers, [](const NamedHeader& each) { return each.address.is_path(); });
+  bool has_path =
+      std::ranges::any_of(*headers, [](const NamedHeader& each) { return each.address.is_path(); });
   if (!has_path) return let_kernel_send();
   return send_many(call, std::move(socket), pointer, *headers, flags);
 }

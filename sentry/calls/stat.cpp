@@ -12,7 +12,7 @@ namespace sandbox {
 namespace {
 
 struct stat to_stat(const vfs::Attributes& from) {
-  struct stat to {};
+  struct stat to{};
   to.st_dev = makedev(from.stx_dev_major, from.stx_dev_minor);
   to.st_ino = from.stx_ino;
   to.st_nlink = from.stx_nlink;
@@ -72,14 +72,18 @@ Result<Reply> check_access(Call& call, DirFd directory, PathPtr path, int mode, 
   TRY(allow_flags(flags, AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH));
   PathArgument where = TRY(call.path_at(directory, path, flags));
   const Credentials& own = call.credentials();
-  bool is_same = own.uid == own.fsuid && own.gid == own.fsgid && own.effective_caps == (own.uid == 0 ? own.permitted_caps : 0);
+  bool is_same = own.uid == own.fsuid && own.gid == own.fsgid &&
+                 own.effective_caps == (own.uid == 0 ? own.permitted_caps : 0);
   if ((flags & AT_EACCESS) || is_same) {
     TRY(call.vfs().access(call.caller(), where.base, where.path, mode, where.options));
     return 0;
   }
   Credentials real = with_real_ids(own);
   const vfs::Caller& caller = call.caller();
-  vfs::Caller as_real{.root = caller.root, .cwd = caller.cwd, .credentials = real, .umask = caller.umask,
+  vfs::Caller as_real{.root = caller.root,
+                      .cwd = caller.cwd,
+                      .credentials = real,
+                      .umask = caller.umask,
                       .host_tid = caller.host_tid};
   TRY(call.vfs().access(as_real, where.base, where.path, mode, where.options));
   return 0;
@@ -111,7 +115,8 @@ SyscallResult sys_fstat(Call& call, Fd fd, Out<struct stat> buffer) {
   return write_stat(call, attributes_of_descriptor(call, fd), buffer);
 }
 
-SyscallResult sys_newfstatat(Call& call, DirFd directory, PathPtr path, Out<struct stat> buffer, AtFlags flags) {
+SyscallResult sys_newfstatat(Call& call, DirFd directory, PathPtr path, Out<struct stat> buffer,
+                             AtFlags flags) {
   TRY(allow_flags(flags, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH));
   return write_stat(call, attributes_at(call, directory, path, flags), buffer);
 }

@@ -39,7 +39,7 @@ SyscallResult sys_sysinfo(Call& call, Out<struct sysinfo> pointer) {
   ResourceView& resources = call.sentry().resources();
   auto memory = TRY(resources.memory());
   Load load = TRY(resources.load());
-  struct sysinfo info {};
+  struct sysinfo info{};
   // The kernel's boot time with what it rounds up (do_sysinfo).
   uint64_t uptime_ns = TRY(resources.uptime()).uptime_ns;
   info.uptime = static_cast<long>((uptime_ns + 999'999'999) / 1'000'000'000);

@@ -6,8 +6,8 @@
 namespace sandbox {
 
 SyscallResult sys_unshare(Call& call, CloneFlags flags) {
-  // Namespaces are denied by the filter; what else unshare takes means nothing to a single thread and is EINVAL
-  // for any other.
+  // Namespaces are denied by the filter; what else unshare takes means nothing to a single thread and is
+  // EINVAL for any other.
   constexpr uint64_t kNoOpAlone = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;
   TRY(allow_flags(flags, CLONE_FS | CLONE_FILES | CLONE_SYSVSEM | kNoOpAlone));
   TaskPtr task = call.task_ptr();

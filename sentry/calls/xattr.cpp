@@ -1,4 +1,5 @@
-// setxattr(2), getxattr(2), listxattr(2), removexattr(2): by path, by link, by descriptor and relative to one.
+// setxattr(2), getxattr(2), listxattr(2), removexattr(2): by path, by link, by descriptor and relative to
+// one.
 #include <linux/xattr.h>
 
 #include <algorithm>
@@ -71,8 +72,8 @@ Result<PathArgument> place_of(Call& call, DirFd directory, PathPtr pointer, int 
 
 Result<Reply> set(Call& call, Result<PathArgument> place, const NewAttribute& attribute) {
   PathArgument where = TRY(std::move(place));
-  TRY(call.vfs().setxattr(call.caller(), where.base, where.path, attribute.name, attribute.value, attribute.flags,
-                          where.options));
+  TRY(call.vfs().setxattr(call.caller(), where.base, where.path, attribute.name, attribute.value,
+                          attribute.flags, where.options));
   return 0;
 }
 
@@ -86,7 +87,8 @@ Result<Reply> give(Call& call, const std::string& bytes, OutBytes buffer, uint64
   return static_cast<int64_t>(bytes.size());
 }
 
-Result<Reply> get(Call& call, Result<PathArgument> place, const std::string& name, OutBytes value, uint64_t size) {
+Result<Reply> get(Call& call, Result<PathArgument> place, const std::string& name, OutBytes value,
+                  uint64_t size) {
   PathArgument where = TRY(std::move(place));
   std::string bytes = TRY(call.vfs().getxattr(call.caller(), where.base, where.path, name, where.options));
   return give(call, bytes, value, size, XATTR_SIZE_MAX);
@@ -112,12 +114,14 @@ constexpr int kXattrAtFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
 
 // In every call the name and the value are looked at before the path, as in fs/xattr.c.
 
-SyscallResult sys_setxattr(Call& call, PathPtr path, StringPtr name, InBytes value, Size size, XattrFlags flags) {
+SyscallResult sys_setxattr(Call& call, PathPtr path, StringPtr name, InBytes value, Size size,
+                           XattrFlags flags) {
   NewAttribute attribute = TRY(read_new_attribute(call, name, value.cast<const char>(), size, flags));
   return set(call, call.path_at(kCwd, path), attribute);
 }
 
-SyscallResult sys_lsetxattr(Call& call, PathPtr path, StringPtr name, InBytes value, Size size, XattrFlags flags) {
+SyscallResult sys_lsetxattr(Call& call, PathPtr path, StringPtr name, InBytes value, Size size,
+                            XattrFlags flags) {
   NewAttribute attribute = TRY(read_new_attribute(call, name, value.cast<const char>(), size, flags));
   return set(call, call.path_at(kCwd, path, AT_SYMLINK_NOFOLLOW), attribute);
 }
@@ -131,7 +135,8 @@ SyscallResult sys_setxattrat(Call& call, DirFd directory, PathPtr path, AtFlags 
                              In<XattrArguments> pointer, Size size) {
   XattrArguments arguments = TRY(read_arguments(call, pointer, size));
   TRY(allow_flags(static_cast<unsigned>(at_flags.value), kXattrAtFlags));
-  NewAttribute attribute = TRY(read_new_attribute(call, name, {arguments.value}, arguments.size, arguments.flags));
+  NewAttribute attribute =
+      TRY(read_new_attribute(call, name, {arguments.value}, arguments.size, arguments.flags));
   return set(call, place_of(call, directory, path, at_flags), attribute);
 }
 
@@ -150,13 +155,14 @@ SyscallResult sys_fgetxattr(Call& call, Fd fd, StringPtr name_pointer, OutBytes 
   return get(call, call.open_object_path(fd), name, value, size);
 }
 
-SyscallResult sys_getxattrat(Call& call, DirFd directory, PathPtr path, AtFlags at_flags, StringPtr name_pointer,
-                             In<XattrArguments> pointer, Size size) {
+SyscallResult sys_getxattrat(Call& call, DirFd directory, PathPtr path, AtFlags at_flags,
+                             StringPtr name_pointer, In<XattrArguments> pointer, Size size) {
   XattrArguments arguments = TRY(read_arguments(call, pointer, size));
   if (arguments.flags != 0) return err(EINVAL);
   TRY(allow_flags(static_cast<unsigned>(at_flags.value), kXattrAtFlags));
   std::string name = TRY(read_name(call, name_pointer));
-  return get(call, place_of(call, directory, path, at_flags), name, OutBytes{{arguments.value}}, arguments.size);
+  return get(call, place_of(call, directory, path, at_flags), name, OutBytes{{arguments.value}},
+             arguments.size);
 }
 
 SyscallResult sys_listxattr(Call& call, PathPtr path, OutBytes buffer, Size size) {
@@ -192,7 +198,8 @@ SyscallResult sys_fremovexattr(Call& call, Fd fd, StringPtr name_pointer) {
   return remove(call, call.open_object_path(fd), name);
 }
 
-SyscallResult sys_removexattrat(Call& call, DirFd directory, PathPtr path, AtFlags at_flags, StringPtr name_pointer) {
+SyscallResult sys_removexattrat(Call& call, DirFd directory, PathPtr path, AtFlags at_flags,
+                                StringPtr name_pointer) {
   TRY(allow_flags(static_cast<unsigned>(at_flags.value), kXattrAtFlags));
   std::string name = TRY(read_name(call, name_pointer));
   return remove(call, place_of(call, directory, path, at_flags), name);

@@ -1,4 +1,5 @@
-// Replays a list of file system calls, in several processes, and logs what each returned: replay ROOT OPERATIONS.
+// Replays a list of file system calls, in several processes, and logs what each returned: replay ROOT
+// OPERATIONS.
 //
 // An operation is a line `WORKER NAME ARGUMENT...`. Workers are processes that act one at a time; worker 0
 // exists from the start. Paths are written without blanks: a leading % is ROOT, @null an unmapped pointer,
@@ -36,15 +37,15 @@
 namespace {
 
 constexpr int kWorkers = 4;
-constexpr int kFirstPrivateFd = 100;   // the replayer's own descriptors live from here on
+constexpr int kFirstPrivateFd = 100;  // the replayer's own descriptors live from here on
 constexpr int kAnswerTimeoutMs = 10000;
-constexpr time_t kOldestNow = 1000000000;   // a time the run did not set itself
+constexpr time_t kOldestNow = 1000000000;  // a time the run did not set itself
 
 std::string root;
-std::vector<std::string> words;   // of the current operation
+std::vector<std::string> words;  // of the current operation
 char* unmapped;
 std::map<int, int> slots;
-int command_ends[kWorkers][2];   // [0] coordinator's, [1] worker's
+int command_ends[kWorkers][2];  // [0] coordinator's, [1] worker's
 int mail_ends[kWorkers][2];
 
 std::string format(const char* text, ...) __attribute__((format(printf, 1, 2)));
@@ -59,7 +60,8 @@ std::string format(const char* text, ...) {
 
 std::string printable(const std::string& bytes) {
   std::string text;
-  for (unsigned char byte : bytes) text += byte > ' ' && byte < 127 && byte != '\\' ? std::string(1, byte) : format("\\x%02x", byte);
+  for (unsigned char byte : bytes)
+    text += byte > ' ' && byte < 127 && byte != '\\' ? std::string(1, byte) : format("\\x%02x", byte);
   return text;
 }
 
@@ -75,14 +77,18 @@ const char* path(size_t index) {
   const std::string& word = words.at(index);
   std::string& result = made[turn++ & 3];
   if (word == "@null") return unmapped;
-  if (word == "@empty") result = "";
-  else if (word.rfind("@n", 0) == 0) result.assign(atoi(word.c_str() + 2), 'n');
+  if (word == "@empty")
+    result = "";
+  else if (word.rfind("@n", 0) == 0)
+    result.assign(atoi(word.c_str() + 2), 'n');
   else if (word.rfind("@p", 0) == 0) {
     result.assign(atoi(word.c_str() + 2), '/');
     result[0] = '.';
     result.back() = 'a';
-  } else if (word[0] == '%') result = root + word.substr(1);
-  else result = word;
+  } else if (word[0] == '%')
+    result = root + word.substr(1);
+  else
+    result = word;
   return result.c_str();
 }
 
@@ -120,8 +126,8 @@ std::string time_text(const timespec& when) {
 std::string stat_text(const struct stat& st) {
   bool is_directory = S_ISDIR(st.st_mode);
   return format("mode=%o uid=%d gid=%d", st.st_mode, st.st_uid, st.st_gid) +
-         (is_directory ? std::string() : format(" nlink=%ld size=%ld", (long)st.st_nlink, (long)st.st_size)) + " mtime=" +
-         time_text(st.st_mtim);
+         (is_directory ? std::string() : format(" nlink=%ld size=%ld", (long)st.st_nlink, (long)st.st_size)) +
+         " mtime=" + time_text(st.st_mtim);
 }
 
 std::string stat_outcome(long value, const struct stat& st) {
@@ -146,7 +152,8 @@ std::string list_directory(int dir) {
       auto* entry = reinterpret_cast<dirent64*>(buffer + at);
       struct stat st;
       std::string text = printable(entry->d_name) + format(":%d", entry->d_type);
-      if (strcmp(entry->d_name, "..") != 0 && fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino != entry->d_ino)
+      if (strcmp(entry->d_name, "..") != 0 && fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+          st.st_ino != entry->d_ino)
         text += "(d_ino differs)";
       found.push_back(text);
       at += entry->d_reclen;
@@ -233,37 +240,49 @@ std::map<std::string, Operation> make_path_operations() {
   return {
       {"open", [] { return into_slot(open(path(2), number(3) | O_NONBLOCK, number(4))); }},
       {"openat", [] { return into_slot(openat(fd(2), path(3), number(4) | O_NONBLOCK, number(5))); }},
-      {"openat2", [] {
-         open_how how{.flags = uint64_t(number(4) | O_NONBLOCK), .mode = number(4) & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)) ? 0640u : 0u, .resolve = uint64_t(number(5))};
+      {"openat2",
+       [] {
+         open_how how{.flags = uint64_t(number(4) | O_NONBLOCK),
+                      .mode = number(4) & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)) ? 0640u : 0u,
+                      .resolve = uint64_t(number(5))};
          return into_slot(syscall(SYS_openat2, fd(2), path(3), &how, sizeof how));
        }},
       {"stat", [] { return stat_outcome(stat(path(2), &st), st); }},
-      {"lstat", [] {
+      {"lstat",
+       [] {
          long value = lstat(path(2), &st);
          // ROOT is not equally long everywhere.
          if (value == 0 && S_ISLNK(st.st_mode)) st.st_size = 0;
          return stat_outcome(value, st);
        }},
-      {"fstatat", [] { 
+      {"fstatat",
+       [] {
          long value = fstatat(fd(2), path(3), &st, number(4));
          if (value == 0 && S_ISLNK(st.st_mode)) st.st_size = 0;
          return stat_outcome(value, st);
        }},
-      {"statx", [] {
-         struct statx sx {};
+      {"statx",
+       [] {
+         struct statx sx{};
          long value = statx(fd(2), path(3), number(4), STATX_BASIC_STATS, &sx);
-         return value == 0 ? format("0 mode=%o uid=%d gid=%d", sx.stx_mode, sx.stx_uid, sx.stx_gid) : outcome(value);
+         return value == 0 ? format("0 mode=%o uid=%d gid=%d", sx.stx_mode, sx.stx_uid, sx.stx_gid)
+                           : outcome(value);
        }},
       {"access", [] { return outcome(access(path(2), number(3))); }},
       {"faccessat2", [] { return outcome(syscall(SYS_faccessat2, fd(2), path(3), number(4), number(5))); }},
-      {"readlink", [] { long got = readlink(path(2), buffer, sizeof buffer); return got < 0 ? outcome(got) : without_root(std::string(buffer, got)); }},
+      {"readlink",
+       [] {
+         long got = readlink(path(2), buffer, sizeof buffer);
+         return got < 0 ? outcome(got) : without_root(std::string(buffer, got));
+       }},
       {"mkdir", [] { return outcome(mkdir(path(2), number(3))); }},
       {"mkdirat", [] { return outcome(mkdirat(fd(2), path(3), number(4))); }},
       {"rmdir", [] { return outcome(rmdir(path(2))); }},
       {"unlink", [] { return outcome(unlink(path(2))); }},
       {"unlinkat", [] { return outcome(unlinkat(fd(2), path(3), number(4))); }},
       {"rename", [] { return outcome(rename(path(2), path(3))); }},
-      {"renameat2", [] { return outcome(syscall(SYS_renameat2, fd(2), path(3), fd(4), path(5), number(6))); }},
+      {"renameat2",
+       [] { return outcome(syscall(SYS_renameat2, fd(2), path(3), fd(4), path(5), number(6))); }},
       {"link", [] { return outcome(link(path(2), path(3))); }},
       {"linkat", [] { return outcome(linkat(fd(2), path(3), fd(4), path(5), number(6))); }},
       {"symlink", [] { return outcome(symlink(path(2), path(3))); }},
@@ -271,22 +290,32 @@ std::map<std::string, Operation> make_path_operations() {
       {"chmod", [] { return outcome(chmod(path(2), number(3))); }},
       {"chown", [] { return outcome(chown(path(2), number(3), number(4))); }},
       {"lchown", [] { return outcome(lchown(path(2), number(3), number(4))); }},
-      {"truncate", [] {
+      {"truncate",
+       [] {
          // Whether a truncation to the present size moves the times is each file system's choice.
-         if (stat(path(2), &st) == 0 && S_ISREG(st.st_mode) && st.st_size == number(3)) return std::string("nothing to do");
+         if (stat(path(2), &st) == 0 && S_ISREG(st.st_mode) && st.st_size == number(3))
+           return std::string("nothing to do");
          errno = 0;
          return outcome(truncate(path(2), number(3)));
        }},
-      {"utimens", [] {
+      {"utimens",
+       [] {
          timespec times[2] = {{number(4), number(5)}, {number(6), number(7)}};
          return outcome(utimensat(fd(2), path(3), times, number(8)));
        }},
       {"chdir", [] { return outcome(chdir(path(2))); }},
-      {"getcwd", [] { return syscall(SYS_getcwd, buffer, number(2)) < 0 ? outcome(-1) : without_root(buffer); }},
-      {"setxattr", [] { return outcome(lsetxattr(path(2), words.at(3).c_str(), "value", number(4), number(5))); }},
-      {"getxattr", [] { long got = getxattr(path(2), words.at(3).c_str(), buffer, number(4)); return data_text(got, buffer); }},
+      {"getcwd",
+       [] { return syscall(SYS_getcwd, buffer, number(2)) < 0 ? outcome(-1) : without_root(buffer); }},
+      {"setxattr",
+       [] { return outcome(lsetxattr(path(2), words.at(3).c_str(), "value", number(4), number(5))); }},
+      {"getxattr",
+       [] {
+         long got = getxattr(path(2), words.at(3).c_str(), buffer, number(4));
+         return data_text(got, buffer);
+       }},
       {"removexattr", [] { return outcome(removexattr(path(2), words.at(3).c_str())); }},
-      {"samefile", [] {
+      {"samefile",
+       [] {
          struct stat other;
          if (lstat(path(2), &st) != 0 || lstat(path(3), &other) != 0) return outcome(-1);
          return std::string(st.st_ino == other.st_ino && st.st_dev == other.st_dev ? "same" : "different");
@@ -298,65 +327,99 @@ std::map<std::string, Operation> make_descriptor_operations() {
   static struct stat st;
   static char buffer[8192];
   return {
-      {"close", [] { int gone = fd(2); slots.erase(atoi(words.at(2).c_str() + 1)); return outcome(close(gone)); }},
+      {"close",
+       [] {
+         int gone = fd(2);
+         slots.erase(atoi(words.at(2).c_str() + 1));
+         return outcome(close(gone));
+       }},
       {"dup", [] { return into_slot(dup(fd(2))); }},
-      {"read", [] {
+      {"read",
+       [] {
          long got = read(fd(2), buffer, number(3));
          // A directory refuses with EISDIR or, when its position is huge, EINVAL.
          if (got < 0 && errno == EISDIR) errno = EINVAL;
          return data_text(got, buffer);
        }},
-      {"pread", [] {
+      {"pread",
+       [] {
          long got = pread(fd(2), buffer, number(3), number(4));
          if (got < 0 && errno == EISDIR) errno = EINVAL;
          return data_text(got, buffer);
        }},
-      {"write", [] { memset(buffer, words.at(4)[0], sizeof buffer); return outcome(write(fd(2), buffer, number(3))); }},
-      {"pwrite", [] { memset(buffer, words.at(5)[0], sizeof buffer); return outcome(pwrite(fd(2), buffer, number(3), number(4))); }},
-      {"lseek", [] {
+      {"write",
+       [] {
+         memset(buffer, words.at(4)[0], sizeof buffer);
+         return outcome(write(fd(2), buffer, number(3)));
+       }},
+      {"pwrite",
+       [] {
+         memset(buffer, words.at(5)[0], sizeof buffer);
+         return outcome(pwrite(fd(2), buffer, number(3), number(4)));
+       }},
+      {"lseek",
+       [] {
          // A directory's positions are the file system's own business, but its start is 0.
          long at = lseek(fd(2), number(3), number(4));
          int saved = errno;
-         bool is_directory = (at > 0 || number(4) != SEEK_SET || number(3) > 0) && fstat(fd(2), &st) == 0 && S_ISDIR(st.st_mode);
+         bool is_directory = (at > 0 || number(4) != SEEK_SET || number(3) > 0) && fstat(fd(2), &st) == 0 &&
+                             S_ISDIR(st.st_mode);
          errno = saved;
          return is_directory ? "directory" : outcome(at);
        }},
       {"ftruncate", [] { return outcome(ftruncate(fd(2), number(3))); }},
       {"fallocate", [] { return outcome(fallocate(fd(2), number(3), number(4), number(5))); }},
-      {"fstat", [] {
+      {"fstat",
+       [] {
          long value = syscall(SYS_fstat, fd(2), &st);
          if (value == 0 && S_ISLNK(st.st_mode)) st.st_size = 0;
          return stat_outcome(value, st);
        }},
-      {"agree", [] {
+      {"agree",
+       [] {
          struct stat by_path;
          if (syscall(SYS_fstat, fd(2), &st) != 0 || stat(path(3), &by_path) != 0) return outcome(-1);
          bool same = st.st_ino == by_path.st_ino && st.st_dev == by_path.st_dev;
-         if (same && (st.st_nlink != by_path.st_nlink || st.st_size != by_path.st_size || st.st_mode != by_path.st_mode)) return std::string("one file, two answers");
+         if (same && (st.st_nlink != by_path.st_nlink || st.st_size != by_path.st_size ||
+                      st.st_mode != by_path.st_mode))
+           return std::string("one file, two answers");
          return std::string(same ? "same" : "different");
        }},
       {"fchmod", [] { return outcome(fchmod(fd(2), number(3))); }},
       {"fchown", [] { return outcome(fchown(fd(2), number(3), number(4))); }},
-      {"futimens", [] { timespec times[2] = {{number(3), 0}, {number(4), 0}}; return outcome(futimens(fd(2), times)); }},
+      {"futimens",
+       [] {
+         timespec times[2] = {{number(3), 0}, {number(4), 0}};
+         return outcome(futimens(fd(2), times));
+       }},
       {"fchdir", [] { return outcome(fchdir(fd(2))); }},
-      {"fsetxattr", [] { return outcome(fsetxattr(fd(2), words.at(3).c_str(), "value", number(4), number(5))); }},
-      {"fgetxattr", [] { long got = fgetxattr(fd(2), words.at(3).c_str(), buffer, number(4)); return data_text(got, buffer); }},
+      {"fsetxattr",
+       [] { return outcome(fsetxattr(fd(2), words.at(3).c_str(), "value", number(4), number(5))); }},
+      {"fgetxattr",
+       [] {
+         long got = fgetxattr(fd(2), words.at(3).c_str(), buffer, number(4));
+         return data_text(got, buffer);
+       }},
       {"flock", [] { return outcome(flock(fd(2), number(3) | LOCK_NB)); }},
-      {"lock", [] {
-         struct flock lock {};
+      {"lock",
+       [] {
+         struct flock lock{};
          lock.l_type = number(4);
          lock.l_start = number(5);
          lock.l_len = number(6);
          return outcome(fcntl(fd(2), number(3) ? F_OFD_SETLK : F_SETLK, &lock));
        }},
-      {"getfl", [] { 
+      {"getfl",
+       [] {
          long flags = fcntl(fd(2), F_GETFL);
          if (flags < 0) return outcome(-1);
          return format("%lo", flags & (flags & O_PATH ? O_PATH : ~O_NOATIME));
        }},
       {"list", [] { return list_directory(fd(2)); }},
-      {"copy", [] { return outcome(syscall(SYS_copy_file_range, fd(2), nullptr, fd(3), nullptr, number(4), 0)); }},
-      {"sendfile", [] {
+      {"copy",
+       [] { return outcome(syscall(SYS_copy_file_range, fd(2), nullptr, fd(3), nullptr, number(4), 0)); }},
+      {"sendfile",
+       [] {
          // Of two wrong descriptors the position of a directory decides which one is told.
          long sent = sendfile(fd(2), fd(3), nullptr, number(4));
          return sent < 0 ? std::string("-1") : outcome(sent);
@@ -369,7 +432,8 @@ std::map<std::string, Operation> make_descriptor_operations() {
       {"umask", [] { return outcome(umask(number(2))); }},
       {"seteuid", [] { return outcome(syscall(SYS_setresuid, -1, number(2), -1)); }},
       {"fork", fork_worker},
-      {"exit", [] {
+      {"exit",
+       [] {
          // Closed before the answer, so that the locks are gone when the next operation starts.
          for (auto& [slot, descriptor] : slots) close(descriptor);
          return std::string("gone");
@@ -450,8 +514,10 @@ void snapshot(int dir, const std::string& name, std::map<std::pair<dev_t, ino_t>
     printf("  %s: %s\n", printable(full).c_str(), text.c_str());
     if (S_ISDIR(st.st_mode)) {
       int sub = openat(dir, entry.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-      if (sub < 0) printf("  %s: %s\n", printable(full).c_str(), outcome(-1).c_str());
-      else snapshot(sub, full, seen), close(sub);
+      if (sub < 0)
+        printf("  %s: %s\n", printable(full).c_str(), outcome(-1).c_str());
+      else
+        snapshot(sub, full, seen), close(sub);
     }
   }
   closedir(stream);
@@ -460,8 +526,10 @@ void snapshot(int dir, const std::string& name, std::map<std::pair<dev_t, ino_t>
 void whole_snapshot() {
   int dir = open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   std::map<std::pair<dev_t, ino_t>, int> seen;
-  if (dir < 0) printf("  root: %s\n", outcome(-1).c_str());
-  else snapshot(dir, "%", seen), close(dir);
+  if (dir < 0)
+    printf("  root: %s\n", outcome(-1).c_str());
+  else
+    snapshot(dir, "%", seen), close(dir);
 }
 
 // The tree that every run starts from; on an overlay it is the lower layer.
@@ -480,10 +548,12 @@ void populate() {
   write_file("d/f", "in d", 0755);
   write_file("d/g", "", 0444);
   if (symlink("f", in_root("l").c_str()) != 0 || symlink("../d", in_root("a/l").c_str()) != 0 ||
-      symlink((root + "/a/b").c_str(), in_root("abs").c_str()) != 0 || symlink("nowhere", in_root("broken").c_str()) != 0)
+      symlink((root + "/a/b").c_str(), in_root("abs").c_str()) != 0 ||
+      symlink("nowhere", in_root("broken").c_str()) != 0)
     perror("symlink");
   const timespec old[2] = {{1000, 0}, {2000, 0}};
-  for (auto* name : {"f", "a/f", "a/b/g", "a/b/c/h", "d/f", "d/g", "l", "a/l", "abs", "broken", "a/b/c", "a/b", "a", "d", "empty"})
+  for (auto* name : {"f", "a/f", "a/b/g", "a/b/c/h", "d/f", "d/g", "l", "a/l", "abs", "broken", "a/b/c",
+                     "a/b", "a", "d", "empty"})
     utimensat(AT_FDCWD, in_root(name).c_str(), old, AT_SYMLINK_NOFOLLOW);
 }
 
@@ -516,7 +586,8 @@ int main(int argc, char** argv) {
     for (size_t at = 1; at != std::string::npos; at = root.find('/', at + 1))
       if (at > 1) mkdir(root.substr(0, at).c_str(), 0777);
     mkdir(root.c_str(), 0777);
-    for (size_t at = root.find("/u"); at != std::string::npos; at = root.find('/', at + 1)) chmod(root.substr(0, at).c_str(), 0777);
+    for (size_t at = root.find("/u"); at != std::string::npos; at = root.find('/', at + 1))
+      chmod(root.substr(0, at).c_str(), 0777);
     chmod(root.c_str(), 0777);
     populate();
   }
@@ -527,7 +598,9 @@ int main(int argc, char** argv) {
   syscall(SYS_close_range, 3, ~0u, 0);
   setvbuf(stdout, nullptr, _IOFBF, 1 << 16);
   for (int i = 0; i < kWorkers; ++i) {
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, command_ends[i]) != 0 || socketpair(AF_UNIX, SOCK_DGRAM, 0, mail_ends[i]) != 0) return 1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, command_ends[i]) != 0 ||
+        socketpair(AF_UNIX, SOCK_DGRAM, 0, mail_ends[i]) != 0)
+      return 1;
     for (int end = 0; end < 2; ++end) move_high(command_ends[i][end]), move_high(mail_ends[i][end]);
   }
   if (chdir(root.c_str()) != 0) return 1;
@@ -550,7 +623,8 @@ int main(int argc, char** argv) {
     }
     bool is_fork = name == "fork";
     int child = is_fork ? atoi(target.c_str()) : 0;
-    if (id < 0 || id >= kWorkers || !alive[id] || (is_fork && (child <= 0 || child >= kWorkers || alive[child]))) {
+    if (id < 0 || id >= kWorkers || !alive[id] ||
+        (is_fork && (child <= 0 || child >= kWorkers || alive[child]))) {
       printf("%d no such worker\n", index);
       continue;
     }

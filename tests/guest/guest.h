@@ -2,8 +2,9 @@
 //
 // A guest is one C file of TEST(name) { ... } bodies. `GUEST DIR` runs each in a forked child whose working
 // directory is a fresh DIR/GUEST.name, with a 20 s alarm; `GUEST DIR name...` runs only those, and
-// `GUEST -1 DIR name` one without a fork, `GUEST -l` lists them. A line a test: ok, FAIL or skip. Exit 0, 1 on a failure, 77 when
-// every test was skipped. `GUEST @role ARGS` runs ROLE(role), for tests that exec themselves.
+// `GUEST -1 DIR name` one without a fork, `GUEST -l` lists them. A line a test: ok, FAIL or skip. Exit 0, 1
+// on a failure, 77 when every test was skipped. `GUEST @role ARGS` runs ROLE(role), for tests that exec
+// themselves.
 #pragma once
 
 #include <errno.h>
@@ -37,18 +38,18 @@ static struct guest_test guest_tests[128];
 static int guest_test_count;
 __attribute__((unused)) static struct guest_role guest_roles[32];
 static int guest_role_count;
-static const char* guest_name;          // the guest's own name
-static const char* guest_current = "";  // the running test
-static int guest_failures;              // checks that failed in it
-static char guest_self[PATH_MAX];       // the program, for tests that exec themselves
+static const char* guest_name;                            // the guest's own name
+static const char* guest_current = "";                    // the running test
+static int guest_failures;                                // checks that failed in it
+static char guest_self[PATH_MAX];                         // the program, for tests that exec themselves
 __attribute__((unused)) static char guest_dir[PATH_MAX];  // the test's own directory, absolute
 
-#define TEST(test)                                                \
-  static void test_##test(void);                                  \
+#define TEST(test)                                                 \
+  static void test_##test(void);                                   \
   __attribute__((constructor)) static void register_##test(void) { \
-    guest_tests[guest_test_count].name = #test;                   \
-    guest_tests[guest_test_count++].run = test_##test;            \
-  }                                                               \
+    guest_tests[guest_test_count].name = #test;                    \
+    guest_tests[guest_test_count++].run = test_##test;             \
+  }                                                                \
   static void test_##test(void)
 
 #define ROLE(role)                                                      \
@@ -76,66 +77,67 @@ static const char* guest_errno_name(int error) {
   return name == NULL ? "unknown errno" : name;
 }
 
-#define GUEST_FAILED(format, ...)                                                                   \
-  (guest_failures++, guest_say("  %s.%s: %s:%d: " format, guest_name, guest_current, __FILE_NAME__, \
-                               __LINE__, ##__VA_ARGS__))
+#define GUEST_FAILED(format, ...) \
+  (guest_failures++,              \
+   guest_say("  %s.%s: %s:%d: " format, guest_name, guest_current, __FILE_NAME__, __LINE__, ##__VA_ARGS__))
 
 #define CHECK(condition) \
   ((condition) ? (void)0 : GUEST_FAILED("not true: %s (errno %s)", #condition, guest_errno_name(errno)))
-#define CHECK_EQ(got, want)                                                                                 \
-  do {                                                                                                      \
-    long long got_ = (long long)(got), want_ = (long long)(want);                                           \
-    if (got_ != want_) GUEST_FAILED("%s is %lld (0x%llx), not %s = %lld", #got, got_, got_, #want, want_);  \
+#define CHECK_EQ(got, want)                                                                                \
+  do {                                                                                                     \
+    long long got_ = (long long)(got), want_ = (long long)(want);                                          \
+    if (got_ != want_) GUEST_FAILED("%s is %lld (0x%llx), not %s = %lld", #got, got_, got_, #want, want_); \
   } while (0)
-#define CHECK_STR(got, want)                                                                            \
-  do {                                                                                                  \
-    const char *got_ = (got), *want_ = (want);                                                          \
-    if (strcmp(got_, want_) != 0) GUEST_FAILED("%s is \"%.300s\", not \"%.300s\"", #got, got_, want_);  \
+#define CHECK_STR(got, want)                                                                           \
+  do {                                                                                                 \
+    const char *got_ = (got), *want_ = (want);                                                         \
+    if (strcmp(got_, want_) != 0) GUEST_FAILED("%s is \"%.300s\", not \"%.300s\"", #got, got_, want_); \
   } while (0)
 // The call must succeed; its value.
-#define OK(call)                                                                                         \
-  ({                                                                                                     \
-    errno = 0;                                                                                           \
-    long long ok_ = (long long)(call);                                                                   \
-    if (ok_ == -1) GUEST_FAILED("%s failed with %s", #call, guest_errno_name(errno));                    \
-    ok_;                                                                                                 \
+#define OK(call)                                                                      \
+  ({                                                                                  \
+    errno = 0;                                                                        \
+    long long ok_ = (long long)(call);                                                \
+    if (ok_ == -1) GUEST_FAILED("%s failed with %s", #call, guest_errno_name(errno)); \
+    ok_;                                                                              \
   })
 // The call must fail with exactly this errno.
-#define ERR(call, error)                                                                                  \
-  do {                                                                                                    \
-    errno = 0;                                                                                            \
-    long long ret_ = (long long)(call);                                                                   \
-    int errno_ = errno;                                                                                   \
-    if (ret_ != -1)                                                                                       \
-      GUEST_FAILED("%s returned %lld instead of %s", #call, ret_, guest_errno_name(error));               \
-    else if (errno_ != (error))                                                                           \
-      GUEST_FAILED("%s failed with %s instead of %s", #call, guest_errno_name(errno_), guest_errno_name(error)); \
+#define ERR(call, error)                                                                    \
+  do {                                                                                      \
+    errno = 0;                                                                              \
+    long long ret_ = (long long)(call);                                                     \
+    int errno_ = errno;                                                                     \
+    if (ret_ != -1)                                                                         \
+      GUEST_FAILED("%s returned %lld instead of %s", #call, ret_, guest_errno_name(error)); \
+    else if (errno_ != (error))                                                             \
+      GUEST_FAILED("%s failed with %s instead of %s", #call, guest_errno_name(errno_),      \
+                   guest_errno_name(error));                                                \
   } while (0)
 // As OK and CHECK, but the test cannot go on without it.
-#define MUST(call)                                                                          \
-  ({                                                                                        \
-    errno = 0;                                                                              \
-    long long must_ = (long long)(call);                                                    \
-    if (must_ == -1) {                                                                      \
-      GUEST_FAILED("%s failed with %s; giving up", #call, guest_errno_name(errno));         \
-      guest_finish();                                                                       \
-    }                                                                                       \
-    must_;                                                                                  \
+#define MUST(call)                                                                  \
+  ({                                                                                \
+    errno = 0;                                                                      \
+    long long must_ = (long long)(call);                                            \
+    if (must_ == -1) {                                                              \
+      GUEST_FAILED("%s failed with %s; giving up", #call, guest_errno_name(errno)); \
+      guest_finish();                                                               \
+    }                                                                               \
+    must_;                                                                          \
   })
-#define REQUIRE(condition)                                                                              \
-  do {                                                                                                  \
-    if (!(condition)) {                                                                                 \
-      GUEST_FAILED("not true: %s (errno %s); giving up", #condition, guest_errno_name(errno));          \
-      guest_finish();                                                                                   \
-    }                                                                                                   \
+#define REQUIRE(condition)                                                                     \
+  do {                                                                                         \
+    if (!(condition)) {                                                                        \
+      GUEST_FAILED("not true: %s (errno %s); giving up", #condition, guest_errno_name(errno)); \
+      guest_finish();                                                                          \
+    }                                                                                          \
   } while (0)
-#define SKIP(format, ...)                                                             \
-  do {                                                                                \
-    guest_say("skip %s.%s: " format, guest_name, guest_current, ##__VA_ARGS__);       \
-    _exit(77);                                                                        \
+#define SKIP(format, ...)                                                       \
+  do {                                                                          \
+    guest_say("skip %s.%s: " format, guest_name, guest_current, ##__VA_ARGS__); \
+    _exit(77);                                                                  \
   } while (0)
-#define NEEDS_ROOT() \
-  do {               \
+#define NEEDS_ROOT()                        \
+  do {                                      \
     if (geteuid() != 0) SKIP("needs root"); \
   } while (0)
 
@@ -162,21 +164,24 @@ __attribute__((unused)) static pid_t guest_fork(void) {
 }
 
 // Runs `body` in a child whose failed checks count as this test's; its exit status.
-#define IN_CHILD(...)                                                          \
-  do {                                                                         \
-    fflush(NULL);                                                              \
-    pid_t child_ = guest_fork();                                                     \
-    if (child_ == 0) {                                                         \
-      guest_failures = 0;                                                      \
-      __VA_ARGS__;                                                                  \
-      guest_finish();                                                          \
-    }                                                                          \
-    int status_ = 0;                                                           \
-    REQUIRE(child_ > 0);                                                       \
-    MUST(waitpid(child_, &status_, 0));                                        \
-    if (!WIFEXITED(status_)) GUEST_FAILED("child died of signal %d", WTERMSIG(status_)); \
-    else if (WEXITSTATUS(status_) == 77) _exit(77);                            \
-    else if (WEXITSTATUS(status_) != 0) guest_failures++;                      \
+#define IN_CHILD(...)                                             \
+  do {                                                            \
+    fflush(NULL);                                                 \
+    pid_t child_ = guest_fork();                                  \
+    if (child_ == 0) {                                            \
+      guest_failures = 0;                                         \
+      __VA_ARGS__;                                                \
+      guest_finish();                                             \
+    }                                                             \
+    int status_ = 0;                                              \
+    REQUIRE(child_ > 0);                                          \
+    MUST(waitpid(child_, &status_, 0));                           \
+    if (!WIFEXITED(status_))                                      \
+      GUEST_FAILED("child died of signal %d", WTERMSIG(status_)); \
+    else if (WEXITSTATUS(status_) == 77)                          \
+      _exit(77);                                                  \
+    else if (WEXITSTATUS(status_) != 0)                           \
+      guest_failures++;                                           \
   } while (0)
 
 __attribute__((unused)) static void guest_write_file(const char* path, const char* content) {
@@ -199,7 +204,8 @@ __attribute__((unused)) static char* guest_read_file(const char* path) {
   }
   size_t have = 0;
   ssize_t got;
-  while (have < sizeof buffers[0] - 1 && (got = read(fd, buffer + have, sizeof buffers[0] - 1 - have)) > 0) have += got;
+  while (have < sizeof buffers[0] - 1 && (got = read(fd, buffer + have, sizeof buffers[0] - 1 - have)) > 0)
+    have += got;
   if (got < 0) GUEST_FAILED("cannot read %s: %s", path, guest_errno_name(errno));
   buffer[have] = 0;
   close(fd);
@@ -244,7 +250,8 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: %s [-1] DIRECTORY [TEST...]\n", argv[0]);
     return 2;
   }
-  if (argv[0][0] == '/' || realpath(argv[0], guest_self) == NULL) snprintf(guest_self, sizeof guest_self, "%s", argv[0]);
+  if (argv[0][0] == '/' || realpath(argv[0], guest_self) == NULL)
+    snprintf(guest_self, sizeof guest_self, "%s", argv[0]);
   setvbuf(stdout, NULL, _IONBF, 0);
 
   int failed = 0, passed = 0, skipped = 0;
@@ -261,7 +268,8 @@ int main(int argc, char** argv) {
     }
     int status = -1;
     if (child < 0 || waitpid(child, &status, 0) != child) {
-      guest_say("FAIL %s.%s: cannot fork or wait: %s", guest_name, guest_tests[i].name, guest_errno_name(errno));
+      guest_say("FAIL %s.%s: cannot fork or wait: %s", guest_name, guest_tests[i].name,
+                guest_errno_name(errno));
       failed++;
       continue;
     }

@@ -71,23 +71,75 @@ TEST_CASE("a program's headers are read as they are") {
 
 TEST_CASE("the errors are those of fs/binfmt_elf.c") {
   Sample sample;
-  SECTION("no ELF") { sample.header.e_ident[1] = 'X'; CHECK(error_of(sample) == ENOEXEC); CHECK(error_of(sample, ElfRole::kInterpreter) == ELIBBAD); }
-  SECTION("an object file") { sample.header.e_type = ET_REL; CHECK(error_of(sample) == ENOEXEC); }
-  SECTION("a foreign machine") { sample.header.e_machine = EM_AARCH64; CHECK(error_of(sample) == ENOEXEC); }
-  SECTION("no program headers") { sample.header.e_phnum = 0; CHECK(error_of(sample) == ENOEXEC); }
-  SECTION("absurdly many") { sample.header.e_phnum = 60000; CHECK(error_of(sample) == ENOEXEC); }
-  SECTION("of a wrong size") { sample.header.e_phentsize = 32; CHECK(error_of(sample) == ENOEXEC); }
-  SECTION("out of the file") { sample.header.e_phoff = ~uint64_t{0} - 10; CHECK(error_of(sample) == ENOEXEC); }
-  SECTION("nothing to load") { sample.load.p_type = PT_NULL; CHECK(error_of(sample) == EINVAL); }
-  SECTION("more in the file than in memory") { sample.load.p_memsz = 1; CHECK(error_of(sample) == EINVAL); }
-  SECTION("beyond the address space") { sample.load.p_vaddr = kTaskSize - 0x1000; CHECK(error_of(sample) == EINVAL); }
-  SECTION("an address that overflows") { sample.load.p_vaddr = ~uint64_t{0} & ~0xfff; CHECK(error_of(sample) == EINVAL); }
-  SECTION("address and offset that no page fits") { sample.load.p_offset = 8; CHECK(error_of(sample) == EINVAL); }
-  SECTION("an entry in the kernel's half") { sample.header.e_entry = kTaskSize; CHECK(error_of(sample) == EINVAL); }
-  SECTION("an alignment without end") { sample.load.p_align = uint64_t{1} << 50; CHECK(error_of(sample) == ENOMEM); }
-  SECTION("an interpreter's name without end") { sample.name[10] = 'x'; CHECK(error_of(sample) == ENOEXEC); }
-  SECTION("an interpreter's name that is no name") { sample.interpreter.p_filesz = 1; CHECK(error_of(sample) == ENOEXEC); }
-  SECTION("an interpreter's name out of the file") { sample.interpreter.p_offset = 1 << 20; CHECK(error_of(sample) == EIO); }
+  SECTION("no ELF") {
+    sample.header.e_ident[1] = 'X';
+    CHECK(error_of(sample) == ENOEXEC);
+    CHECK(error_of(sample, ElfRole::kInterpreter) == ELIBBAD);
+  }
+  SECTION("an object file") {
+    sample.header.e_type = ET_REL;
+    CHECK(error_of(sample) == ENOEXEC);
+  }
+  SECTION("a foreign machine") {
+    sample.header.e_machine = EM_AARCH64;
+    CHECK(error_of(sample) == ENOEXEC);
+  }
+  SECTION("no program headers") {
+    sample.header.e_phnum = 0;
+    CHECK(error_of(sample) == ENOEXEC);
+  }
+  SECTION("absurdly many") {
+    sample.header.e_phnum = 60000;
+    CHECK(error_of(sample) == ENOEXEC);
+  }
+  SECTION("of a wrong size") {
+    sample.header.e_phentsize = 32;
+    CHECK(error_of(sample) == ENOEXEC);
+  }
+  SECTION("out of the file") {
+    sample.header.e_phoff = ~uint64_t{0} - 10;
+    CHECK(error_of(sample) == ENOEXEC);
+  }
+  SECTION("nothing to load") {
+    sample.load.p_type = PT_NULL;
+    CHECK(error_of(sample) == EINVAL);
+  }
+  SECTION("more in the file than in memory") {
+    sample.load.p_memsz = 1;
+    CHECK(error_of(sample) == EINVAL);
+  }
+  SECTION("beyond the address space") {
+    sample.load.p_vaddr = kTaskSize - 0x1000;
+    CHECK(error_of(sample) == EINVAL);
+  }
+  SECTION("an address that overflows") {
+    sample.load.p_vaddr = ~uint64_t{0} & ~0xfff;
+    CHECK(error_of(sample) == EINVAL);
+  }
+  SECTION("address and offset that no page fits") {
+    sample.load.p_offset = 8;
+    CHECK(error_of(sample) == EINVAL);
+  }
+  SECTION("an entry in the kernel's half") {
+    sample.header.e_entry = kTaskSize;
+    CHECK(error_of(sample) == EINVAL);
+  }
+  SECTION("an alignment without end") {
+    sample.load.p_align = uint64_t{1} << 50;
+    CHECK(error_of(sample) == ENOMEM);
+  }
+  SECTION("an interpreter's name without end") {
+    sample.name[10] = 'x';
+    CHECK(error_of(sample) == ENOEXEC);
+  }
+  SECTION("an interpreter's name that is no name") {
+    sample.interpreter.p_filesz = 1;
+    CHECK(error_of(sample) == ENOEXEC);
+  }
+  SECTION("an interpreter's name out of the file") {
+    sample.interpreter.p_offset = 1 << 20;
+    CHECK(error_of(sample) == EIO);
+  }
 }
 
 TEST_CASE("no truncation of a program is a program") {

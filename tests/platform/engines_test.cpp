@@ -15,7 +15,7 @@
 namespace {
 
 struct Finished {
-  std::string output;   // both streams
+  std::string output;  // both streams
   int exit_code;
 };
 
@@ -45,12 +45,13 @@ const std::string& program_directory() {
     char name[] = "/tmp/platform_engines.XXXXXX";
     REQUIRE(mkdtemp(name) != nullptr);
     std::filesystem::permissions(name, std::filesystem::perms(0755));
-    for (const char* program : {TOY_RUN, GUEST_DIRECTORY "/stat_threads", GUEST_DIRECTORY "/timer_eintr",
-                                GUEST_DIRECTORY "/exec_from_thread", GUEST_DIRECTORY "/spawn_many", GUEST_DIRECTORY "/stack_code",
-                                GUEST_DIRECTORY "/stack_code_plain", GUEST_DIRECTORY "/hostile", GUEST_DIRECTORY "/own_filter", GUEST_DIRECTORY "/close_all",
-                                GUEST_DIRECTORY "/registers_at_entry", GUEST_DIRECTORY "/layout_pie",
-                                GUEST_DIRECTORY "/layout_fixed", GUEST_DIRECTORY "/layout_static",
-                                GUEST_DIRECTORY "/layout_static_pie"}) {
+    for (const char* program :
+         {TOY_RUN, GUEST_DIRECTORY "/stat_threads", GUEST_DIRECTORY "/timer_eintr",
+          GUEST_DIRECTORY "/exec_from_thread", GUEST_DIRECTORY "/spawn_many", GUEST_DIRECTORY "/stack_code",
+          GUEST_DIRECTORY "/stack_code_plain", GUEST_DIRECTORY "/hostile", GUEST_DIRECTORY "/own_filter",
+          GUEST_DIRECTORY "/close_all", GUEST_DIRECTORY "/registers_at_entry", GUEST_DIRECTORY "/layout_pie",
+          GUEST_DIRECTORY "/layout_fixed", GUEST_DIRECTORY "/layout_static",
+          GUEST_DIRECTORY "/layout_static_pie"}) {
       std::filesystem::copy(program, name);
     }
     std::ofstream(std::string(name) + "/script") << "#!/bin/sh -e\necho \"script $1 $2\"\n";
@@ -62,31 +63,33 @@ const std::string& program_directory() {
 
 struct Mode {
   std::string options;
-  std::string user;   // prefix that changes the user, or ""
+  std::string user;  // prefix that changes the user, or ""
 };
 
 Mode any_mode() {
   const std::string nobody = geteuid() == 0 ? "setpriv --reuid 65534 --regid 65534 --clear-groups " : "";
-  auto options = GENERATE(values<std::string>({"", "--ptrace ", "--park ", "--ptrace --park ", "--program-is-init "}));
+  auto options =
+      GENERATE(values<std::string>({"", "--ptrace ", "--park ", "--ptrace --park ", "--program-is-init "}));
   auto user = GENERATE(0, 1);
   return {options, user == 0 ? "" : nobody};
 }
 
 std::string toy(const Mode& mode, const std::string& program) {
-  return fmt::format("{}timeout -k 1 60 {}/toy_run {}{}", mode.user, program_directory(), mode.options, program);
+  return fmt::format("{}timeout -k 1 60 {}/toy_run {}{}", mode.user, program_directory(), mode.options,
+                     program);
 }
 
 std::string guest(const std::string& name) { return program_directory() + "/" + name; }
 
 }  // namespace
 
-#define REQUIRE_RUN(mode, program, expected)                                        \
-  do {                                                                              \
-    std::string command_line = toy(mode, program);                                  \
-    INFO("repeat with: " << command_line);                                          \
-    Finished finished = run_shell(command_line);                                    \
-    CHECK(finished.output == (expected));                                           \
-    CHECK(finished.exit_code == 0);                                                 \
+#define REQUIRE_RUN(mode, program, expected)       \
+  do {                                             \
+    std::string command_line = toy(mode, program); \
+    INFO("repeat with: " << command_line);         \
+    Finished finished = run_shell(command_line);   \
+    CHECK(finished.output == (expected));          \
+    CHECK(finished.exit_code == 0);                \
   } while (false)
 
 TEST_CASE("programs of every kind run") {
@@ -104,7 +107,8 @@ TEST_CASE("programs of every kind run") {
 
 TEST_CASE("pipelines, working directories and exit codes") {
   Mode mode = any_mode();
-  REQUIRE_RUN(mode, "/bin/sh -c 'cd /etc; for i in 1 2 3; do /bin/echo $i; done | cat | wc -l; /bin/pwd'", "3\n/etc\n");
+  REQUIRE_RUN(mode, "/bin/sh -c 'cd /etc; for i in 1 2 3; do /bin/echo $i; done | cat | wc -l; /bin/pwd'",
+              "3\n/etc\n");
   CHECK(run_shell(toy(mode, "/bin/sh -c 'exit 42'")).exit_code == 42);
   CHECK(run_shell(toy(mode, "/does/not/exist")).output == "toy_run: exec: ENOENT\n");
   // PID 1 takes no signal that it has no handler for.
@@ -124,9 +128,10 @@ TEST_CASE("a program ends all it left behind") {
 TEST_CASE("a failed execve leaves the registers as they were") {
   Mode mode = any_mode();
   // Longer than any argument may be: the kernel itself refuses, after the sentry agreed.
-  REQUIRE_RUN(mode,
-              "/bin/bash -c 'long=$(printf %0200000d 0); /bin/echo $long 2>/dev/null; echo $?; /bin/echo $((40+2))'",
-              "126\n42\n");
+  REQUIRE_RUN(
+      mode,
+      "/bin/bash -c 'long=$(printf %0200000d 0); /bin/echo $long 2>/dev/null; echo $?; /bin/echo $((40+2))'",
+      "126\n42\n");
 }
 
 TEST_CASE("an exec without room for descriptors") {
@@ -170,10 +175,11 @@ TEST_CASE("a workload's own filter can only refuse more") {
 
 TEST_CASE("stopped processes stay stopped until SIGCONT") {
   Mode mode = any_mode();
-  REQUIRE_RUN(mode,
-              "/bin/bash -c 'sleep 0.3 & p=$!; kill -STOP $p; sleep 0.6; kill -0 $p && echo alive; kill -CONT $p;"
-              " wait $p; echo $?'",
-              "alive\n0\n");
+  REQUIRE_RUN(
+      mode,
+      "/bin/bash -c 'sleep 0.3 & p=$!; kill -STOP $p; sleep 0.6; kill -0 $p && echo alive; kill -CONT $p;"
+      " wait $p; echo $?'",
+      "alive\n0\n");
 }
 
 TEST_CASE("nothing survives the sentry") {

@@ -21,7 +21,7 @@ const Result<SentryNamespaces>& entered() {
 }
 
 unsigned long flags_of(const UniqueFd& root) {
-  struct statvfs info {};
+  struct statvfs info{};
   REQUIRE(fstatvfs(root.get(), &info) == 0);
   return info.f_flag;
 }
@@ -42,7 +42,7 @@ TEST_CASE("a private tmpfs takes files up to its limits") {
   options.mode = 0750;
   auto root = make_host_mounter()->new_tmpfs(options);
   REQUIRE(root);
-  struct stat info {};
+  struct stat info{};
   REQUIRE(fstat(root->get(), &info) == 0);
   CHECK((info.st_mode & 07777) == 0750);
   UniqueFd file(openat(root->get(), "file", O_RDWR | O_CREAT, 0600));
@@ -59,7 +59,7 @@ TEST_CASE("a devpts instance has its own ptmx") {
   REQUIRE(root);
   UniqueFd master(openat(root->get(), "ptmx", O_RDWR | O_NOCTTY));
   CHECK(master);
-  struct stat slave {};
+  struct stat slave{};
   CHECK(fstatat(root->get(), "0", &slave, 0) == 0);
 }
 
@@ -82,7 +82,8 @@ TEST_CASE("flags of a copied tree hold on every mount in it") {
 
 TEST_CASE("a tree that does not exist is ENOENT") {
   REQUIRE(entered());
-  auto tree = make_host_mounter()->clone_tree(AT_FDCWD, "/no/such/place", MountAccess::kReadOnly, MountDevices::kHidden);
+  auto tree = make_host_mounter()->clone_tree(AT_FDCWD, "/no/such/place", MountAccess::kReadOnly,
+                                              MountDevices::kHidden);
   REQUIRE_FALSE(tree);
   CHECK(tree.error() == Errno(ENOENT));
 }

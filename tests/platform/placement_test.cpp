@@ -1,12 +1,12 @@
 // The measured choice of a placement, and that holding a thread leaves no trace.
+#include "platform/placement.h"
+
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-
-#include "platform/placement.h"
 
 using namespace sandbox::platform;
 

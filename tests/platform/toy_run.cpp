@@ -33,8 +33,9 @@ int main(int argc, char** argv) {
   // As numbered from now on, one to one for the workload.
   options.uid = geteuid();
   options.gid = getegid();
-  options.namespaces = {NamespaceKind::kUser, NamespaceKind::kPid,    NamespaceKind::kMount, NamespaceKind::kIpc,
-                        NamespaceKind::kUts,  NamespaceKind::kCgroup, NamespaceKind::kNet};
+  options.namespaces = {NamespaceKind::kUser, NamespaceKind::kPid, NamespaceKind::kMount,
+                        NamespaceKind::kIpc,  NamespaceKind::kUts, NamespaceKind::kCgroup,
+                        NamespaceKind::kNet};
   for (int fd : {0, 1, 2}) options.descriptors.push_back({fd, fd});
   std::string context;
   auto running = Platform::create(options, supervisor, &context);
@@ -48,7 +49,8 @@ int main(int argc, char** argv) {
   if (!outcome) return fail("run", outcome.error());
   if (is_verbose) {
     fmt::print(stderr, "births {} deaths {} execs {} calls {} strangers {}\n", supervisor.births.load(),
-               supervisor.deaths.load(), supervisor.execs.load(), supervisor.calls.load(), supervisor.strangers.load());
+               supervisor.deaths.load(), supervisor.execs.load(), supervisor.calls.load(),
+               supervisor.strangers.load());
   }
   if (outcome->exec_error) return fail("exec", *outcome->exec_error);
   if (WIFSIGNALED(outcome->wait_status)) return 128 + WTERMSIG(outcome->wait_status);

@@ -16,19 +16,32 @@ namespace sandbox::platform {
 namespace {
 
 struct PathShape {
-  int directory = -1;   // index of the dirfd argument, -1: none
+  int directory = -1;  // index of the dirfd argument, -1: none
   int path;
 };
 
 std::optional<PathShape> shape_of(uint32_t number) {
   switch (number) {
-    case SYS_open: case SYS_stat: case SYS_lstat: case SYS_access: case SYS_readlink: case SYS_chdir:
-    case SYS_statfs: case SYS_unlink: case SYS_mkdir:
+    case SYS_open:
+    case SYS_stat:
+    case SYS_lstat:
+    case SYS_access:
+    case SYS_readlink:
+    case SYS_chdir:
+    case SYS_statfs:
+    case SYS_unlink:
+    case SYS_mkdir:
       return PathShape{-1, 0};
-    case SYS_openat: case SYS_newfstatat: case SYS_statx: case SYS_readlinkat: case SYS_faccessat:
-    case SYS_faccessat2: case SYS_unlinkat:
+    case SYS_openat:
+    case SYS_newfstatat:
+    case SYS_statx:
+    case SYS_readlinkat:
+    case SYS_faccessat:
+    case SYS_faccessat2:
+    case SYS_unlinkat:
       return PathShape{0, 1};
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -64,13 +77,16 @@ int64_t ToySupervisor::answer(InterceptedCall& call, UniqueFd& installed) {
   const std::string path = place(event.host_tid, *text);
   struct stat info;
   switch (event.number) {
-    case SYS_open: case SYS_openat: {
+    case SYS_open:
+    case SYS_openat: {
       const int flags = static_cast<int>(args[shape->path + 1]);
       installed.reset(open(path.c_str(), flags | O_CLOEXEC, args[shape->path + 2]));
       return installed ? 0 : -errno;
     }
-    case SYS_stat: return stat(path.c_str(), &info) < 0 ? -errno : copy_out(call, args[1], info);
-    case SYS_lstat: return lstat(path.c_str(), &info) < 0 ? -errno : copy_out(call, args[1], info);
+    case SYS_stat:
+      return stat(path.c_str(), &info) < 0 ? -errno : copy_out(call, args[1], info);
+    case SYS_lstat:
+      return lstat(path.c_str(), &info) < 0 ? -errno : copy_out(call, args[1], info);
     case SYS_newfstatat:
       return fstatat(AT_FDCWD, path.c_str(), &info, args[3]) < 0 ? -errno : copy_out(call, args[2], info);
     case SYS_statx: {
@@ -78,13 +94,19 @@ int64_t ToySupervisor::answer(InterceptedCall& call, UniqueFd& installed) {
       if (statx(AT_FDCWD, path.c_str(), args[2], args[3], &extended) < 0) return -errno;
       return copy_out(call, args[4], extended);
     }
-    case SYS_access: return status(access(path.c_str(), args[1]));
-    case SYS_faccessat: case SYS_faccessat2: return status(access(path.c_str(), args[2]));
-    case SYS_readlink: case SYS_readlinkat: {
+    case SYS_access:
+      return status(access(path.c_str(), args[1]));
+    case SYS_faccessat:
+    case SYS_faccessat2:
+      return status(access(path.c_str(), args[2]));
+    case SYS_readlink:
+    case SYS_readlinkat: {
       char target[PATH_MAX];
       ssize_t size = readlink(path.c_str(), target, std::min<size_t>(sizeof target, args[shape->path + 2]));
       if (size < 0) return -errno;
-      return call.memory().write_bytes(args[shape->path + 1], std::as_bytes(std::span(target, size))) ? size : -EFAULT;
+      return call.memory().write_bytes(args[shape->path + 1], std::as_bytes(std::span(target, size)))
+                 ? size
+                 : -EFAULT;
     }
     case SYS_chdir: {
       if (stat(path.c_str(), &info) < 0) return -errno;
@@ -97,8 +119,11 @@ int64_t ToySupervisor::answer(InterceptedCall& call, UniqueFd& installed) {
       struct statfs system;
       return statfs(path.c_str(), &system) < 0 ? -errno : copy_out(call, args[1], system);
     }
-    case SYS_unlink: case SYS_unlinkat: return status(unlink(path.c_str()));
-    case SYS_mkdir: return status(mkdir(path.c_str(), args[1]));
+    case SYS_unlink:
+    case SYS_unlinkat:
+      return status(unlink(path.c_str()));
+    case SYS_mkdir:
+      return status(mkdir(path.c_str(), args[1]));
   }
   return -ENOSYS;
 }
@@ -169,7 +194,8 @@ Result<void> ToySupervisor::on_exec(const SyscallEvent& event, GuestMemory& memo
   std::string path = TRY(memory.read_path({event.args[event.number == SYS_execveat ? 1 : 0]}));
   ExecImage image = TRY(load(place(event.host_tid, path), {}, 0));
   std::lock_guard lock(mutex_);
-  pid_t tgid = groups_.contains(event.host_tid) ? groups_[event.host_tid] : groups_[event.host_tid] = event.host_tid;
+  pid_t tgid =
+      groups_.contains(event.host_tid) ? groups_[event.host_tid] : groups_[event.host_tid] = event.host_tid;
   processes_[tgid].pending = std::move(image);
   return {};
 }

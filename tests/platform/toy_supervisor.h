@@ -1,4 +1,5 @@
-// ToySupervisor: the least that runs real programs on an engine; it opens host files directly and hides nothing.
+// ToySupervisor: the least that runs real programs on an engine; it opens host files directly and hides
+// nothing.
 #pragma once
 
 #include <atomic>
@@ -34,7 +35,7 @@ class ToySupervisor final : public Supervisor {
   Result<ExecImage> load(const std::string& path, std::vector<std::string> prefix, int depth);
 
   std::mutex mutex_;
-  std::map<pid_t, pid_t> groups_;       // thread to process
+  std::map<pid_t, pid_t> groups_;  // thread to process
   std::map<pid_t, Process> processes_;
 };
 

@@ -12,7 +12,7 @@ namespace sandbox::tests {
 
 struct Evaluation {
   uint32_t verdict;
-  bool looked_at_arguments;   // the kernel caches the verdict only of calls that need none (kernel/seccomp.c)
+  bool looked_at_arguments;  // the kernel caches the verdict only of calls that need none (kernel/seccomp.c)
   unsigned instructions;
 };
 
@@ -31,14 +31,28 @@ inline Evaluation evaluate(std::span<const sock_filter> program, const seccomp_d
         std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + instruction.k, sizeof accumulator);
         looked |= instruction.k >= offsetof(seccomp_data, instruction_pointer);
         break;
-      case BPF_ALU | BPF_AND | BPF_K: accumulator &= instruction.k; break;
-      case BPF_JMP | BPF_JA | BPF_K: place += instruction.k; break;
-      case BPF_JMP | BPF_JEQ | BPF_K: branch(accumulator == instruction.k); break;
-      case BPF_JMP | BPF_JGT | BPF_K: branch(accumulator > instruction.k); break;
-      case BPF_JMP | BPF_JGE | BPF_K: branch(accumulator >= instruction.k); break;
-      case BPF_JMP | BPF_JSET | BPF_K: branch((accumulator & instruction.k) != 0); break;
-      case BPF_RET | BPF_K: return {instruction.k, looked, count};
-      default: std::abort();
+      case BPF_ALU | BPF_AND | BPF_K:
+        accumulator &= instruction.k;
+        break;
+      case BPF_JMP | BPF_JA | BPF_K:
+        place += instruction.k;
+        break;
+      case BPF_JMP | BPF_JEQ | BPF_K:
+        branch(accumulator == instruction.k);
+        break;
+      case BPF_JMP | BPF_JGT | BPF_K:
+        branch(accumulator > instruction.k);
+        break;
+      case BPF_JMP | BPF_JGE | BPF_K:
+        branch(accumulator >= instruction.k);
+        break;
+      case BPF_JMP | BPF_JSET | BPF_K:
+        branch((accumulator & instruction.k) != 0);
+        break;
+      case BPF_RET | BPF_K:
+        return {instruction.k, looked, count};
+      default:
+        std::abort();
     }
   }
   std::abort();

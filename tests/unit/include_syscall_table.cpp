@@ -1,6 +1,4 @@
 // The syscall table is consistent, and handlers receive their registers decoded.
-#include "sandbox/syscall_table.h"
-
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sys/socket.h>
@@ -10,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "sandbox/syscall_table.h"
 #include "sandbox/syscall_types.h"
 
 namespace sandbox::tests {
@@ -82,7 +81,8 @@ TEST_CASE("registers arrive at a handler as typed arguments") {
   FakeCall call;
   // The kernel drops the upper half of an int and all but 16 bits of a mode.
   const Answer answer = call_handler(
-      &sys_openat, call, {kRubbishAbove | static_cast<uint32_t>(AT_FDCWD), 0x7fff12345678, kRubbishAbove | O_CREAT, 0x10644});
+      &sys_openat, call,
+      {kRubbishAbove | static_cast<uint32_t>(AT_FDCWD), 0x7fff12345678, kRubbishAbove | O_CREAT, 0x10644});
   CHECK(answer.value == 0x644);
   CHECK(call.path_address == 0x7fff12345678);
 }
@@ -115,33 +115,33 @@ TEST_CASE("what must not pass does not") {
   CHECK(decide("ioctl", {0, kRubbishAbove | 0x5412}) == denied(EPERM));
   CHECK(decide("ioctl", {0, 0x541c}) == denied(EPERM));
   CHECK(decide("ioctl", {0, 0x40086602}) == kEmulated);
-  CHECK(decide("ioctl", {0, 0xae01}) == denied(ENOTTY));   // KVM_CREATE_VM
-  CHECK(decide("ioctl", {0, 0xb703}) == denied(ENOTTY));   // NS_GET_NSTYPE
-  CHECK(decide("ioctl", {0, 0x89e0}) == denied(ENOTTY));   // SIOCUNIXFILE: a path descriptor
-  CHECK(decide("ioctl", {0, 0x8940}) == denied(ENOTTY));   // SIOCGIFBR loads a module
-  CHECK(decide("ioctl", {0, 0x8933}) == kPassed);          // SIOCGIFINDEX
-  CHECK(decide("ioctl", {0, 0x80108906}) == kPassed);      // SIOCGSTAMP_NEW
-  CHECK(decide("close_range", {3, 0xffffffff, 2}) == denied(EINVAL));   // CLOSE_RANGE_UNSHARE
+  CHECK(decide("ioctl", {0, 0xae01}) == denied(ENOTTY));               // KVM_CREATE_VM
+  CHECK(decide("ioctl", {0, 0xb703}) == denied(ENOTTY));               // NS_GET_NSTYPE
+  CHECK(decide("ioctl", {0, 0x89e0}) == denied(ENOTTY));               // SIOCUNIXFILE: a path descriptor
+  CHECK(decide("ioctl", {0, 0x8940}) == denied(ENOTTY));               // SIOCGIFBR loads a module
+  CHECK(decide("ioctl", {0, 0x8933}) == kPassed);                      // SIOCGIFINDEX
+  CHECK(decide("ioctl", {0, 0x80108906}) == kPassed);                  // SIOCGSTAMP_NEW
+  CHECK(decide("close_range", {3, 0xffffffff, 2}) == denied(EINVAL));  // CLOSE_RANGE_UNSHARE
   CHECK(decide("close_range", {3, 0xffffffff, 4}) == kPassed);
-  CHECK(decide("clone", {0x00800000}) == denied(EPERM));   // CLONE_UNTRACED
-  CHECK(decide("clone", {0x10000000}) == denied(EPERM));   // CLONE_NEWUSER
-  CHECK(decide("clone", {0x3d0f00}) == kPassed);           // pthread_create
-  CHECK(decide("unshare", {0x80}) == denied(EPERM));       // CLONE_NEWTIME
-  CHECK(decide("unshare", {0x600}) == kEmulated);          // CLONE_FS and CLONE_FILES
+  CHECK(decide("clone", {0x00800000}) == denied(EPERM));  // CLONE_UNTRACED
+  CHECK(decide("clone", {0x10000000}) == denied(EPERM));  // CLONE_NEWUSER
+  CHECK(decide("clone", {0x3d0f00}) == kPassed);          // pthread_create
+  CHECK(decide("unshare", {0x80}) == denied(EPERM));      // CLONE_NEWTIME
+  CHECK(decide("unshare", {0x600}) == kEmulated);         // CLONE_FS and CLONE_FILES
   CHECK(decide("unshare", {0x40000}) == kPassed);
   CHECK(decide("seccomp", {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER}) == denied(EBUSY));
   CHECK(decide("seccomp", {SECCOMP_SET_MODE_FILTER, kRubbishAbove | 9}) == denied(EBUSY));
   CHECK(decide("seccomp", {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC}) == kPassed);
-  CHECK(decide("personality", {0x0400000}) == denied(EINVAL));   // READ_IMPLIES_EXEC
-  CHECK(decide("personality", {0x0040000}) == kPassed);          // ADDR_NO_RANDOMIZE
+  CHECK(decide("personality", {0x0400000}) == denied(EINVAL));  // READ_IMPLIES_EXEC
+  CHECK(decide("personality", {0x0040000}) == kPassed);         // ADDR_NO_RANDOMIZE
   CHECK(decide("personality", {0xffffffff}) == kPassed);
-  CHECK(decide("prctl", {35}) == denied(EPERM));                 // PR_SET_MM
-  CHECK(decide("prctl", {0x59616d61}) == denied(EINVAL));        // PR_SET_PTRACER
-  CHECK(decide("prctl", {15}) == kPassed);                       // PR_SET_NAME
+  CHECK(decide("prctl", {35}) == denied(EPERM));           // PR_SET_MM
+  CHECK(decide("prctl", {0x59616d61}) == denied(EINVAL));  // PR_SET_PTRACER
+  CHECK(decide("prctl", {15}) == kPassed);                 // PR_SET_NAME
   CHECK(decide("socket", {AF_VSOCK, SOCK_STREAM, 0}) == denied(EAFNOSUPPORT));
   CHECK(decide("socket", {AF_ALG, SOCK_SEQPACKET, 0}) == denied(EAFNOSUPPORT));
   CHECK(decide("socket", {AF_NETLINK, SOCK_RAW, 0}) == kPassed);
-  CHECK(decide("socket", {AF_NETLINK, SOCK_RAW, 12}) == denied(EPROTONOSUPPORT));   // NETLINK_NETFILTER
+  CHECK(decide("socket", {AF_NETLINK, SOCK_RAW, 12}) == denied(EPROTONOSUPPORT));  // NETLINK_NETFILTER
   CHECK(decide("socket", {AF_INET, 6 /* SOCK_DCCP */, 0}) == denied(EPROTONOSUPPORT));
   CHECK(decide("socket", {AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0}) == kPassed);
   CHECK(decide("fcntl", {3, F_SETLEASE}) == denied(EINVAL));

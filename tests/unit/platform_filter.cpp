@@ -1,6 +1,5 @@
-// Both engines' filters against the table: every number, other architectures, and registers around every rule.
-#include "platform/filter.h"
-
+// Both engines' filters against the table: every number, other architectures, and registers around every
+// rule.
 #include <linux/audit.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "bpf_evaluator.h"
+#include "platform/filter.h"
 #include "platform/loader/loader_abi.h"
 #include "sandbox/syscall_table.h"
 
@@ -28,7 +28,8 @@ using Registers = std::array<uint64_t, 6>;
 constexpr uint32_t kNoSuchCall = SECCOMP_RET_ERRNO | ENOSYS;
 constexpr uint32_t kX32Bit = 0x40000000;
 
-Evaluation ask(EngineKind kind, uint32_t number, const Registers& registers, uint32_t arch = AUDIT_ARCH_X86_64) {
+Evaluation ask(EngineKind kind, uint32_t number, const Registers& registers,
+               uint32_t arch = AUDIT_ARCH_X86_64) {
   seccomp_data data{};
   data.nr = static_cast<int>(number);
   data.arch = arch;
@@ -43,10 +44,14 @@ uint32_t emulation(EngineKind kind) {
 uint32_t expected_from_table(EngineKind kind, const SyscallRow& row, const Registers& registers) {
   const Action action = row.decide(registers);
   switch (action.kind) {
-    case Action::Kind::kPass: return SECCOMP_RET_ALLOW;
-    case Action::Kind::kEmulate: return emulation(kind);
-    case Action::Kind::kExec: return SECCOMP_RET_TRACE;
-    case Action::Kind::kDeny: return SECCOMP_RET_ERRNO | action.errno_value;
+    case Action::Kind::kPass:
+      return SECCOMP_RET_ALLOW;
+    case Action::Kind::kEmulate:
+      return emulation(kind);
+    case Action::Kind::kExec:
+      return SECCOMP_RET_TRACE;
+    case Action::Kind::kDeny:
+      return SECCOMP_RET_ERRNO | action.errno_value;
   }
   return 0;
 }
@@ -55,7 +60,8 @@ uint32_t expected_from_table(EngineKind kind, const SyscallRow& row, const Regis
 uint32_t expected_for_reserved(const SyscallRow& row, const Registers& registers) {
   auto arguments = row.arguments();
   for (size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i].kind != ArgumentKind::kDescriptor || static_cast<int>(registers[i]) != kReservedFd) continue;
+    if (arguments[i].kind != ArgumentKind::kDescriptor || static_cast<int>(registers[i]) != kReservedFd)
+      continue;
     return row.number == SYS_recvmsg ? SECCOMP_RET_TRACE : SECCOMP_RET_ERRNO | EBADF;
   }
   if (row.number != SYS_close_range || row.decide(registers).kind != Action::Kind::kPass) return 0;
@@ -171,8 +177,8 @@ TEST_CASE("each number gets what its row says, whatever the registers") {
 TEST_CASE("numbers that nobody knows fail with ENOSYS, save the loader's") {
   const EngineKind kind = GENERATE(EngineKind::kNotify, EngineKind::kPtrace);
   CHECK(ask(kind, platform::kLoaderCall, {}).verdict == emulation(kind));
-  for (uint32_t number : {platform::kLoaderCall - 1, platform::kLoaderCall + 1, 0x3fffffffu, 0x7fffffffu, 0x80000000u,
-                          UINT32_MAX - 1, UINT32_MAX}) {
+  for (uint32_t number : {platform::kLoaderCall - 1, platform::kLoaderCall + 1, 0x3fffffffu, 0x7fffffffu,
+                          0x80000000u, UINT32_MAX - 1, UINT32_MAX}) {
     CAPTURE(number);
     CHECK(ask(kind, number, {}).verdict == kNoSuchCall);
   }
@@ -207,10 +213,10 @@ TEST_CASE("no call costs the filter many steps") {
 TEST_CASE("the kernel takes the filters, and they hold against int 0x80 and x32") {
   const EngineKind kind = GENERATE(EngineKind::kNotify, EngineKind::kPtrace);
   CHECK(with_filter_installed(kind, [] { return syscall(SYS_getpid) > 0 ? 7 : 1; }) == 7);
-  CHECK(with_filter_installed(kind, [] { return syscall(SYS_clone3, nullptr, 0) < 0 && errno == ENOSYS ? 7 : 1; }) == 7);
-  CHECK(with_filter_installed(kind, [] {
-          return syscall(kX32Bit | SYS_getpid) < 0 && errno == ENOSYS ? 7 : 1;
-        }) == 7);
+  CHECK(with_filter_installed(
+            kind, [] { return syscall(SYS_clone3, nullptr, 0) < 0 && errno == ENOSYS ? 7 : 1; }) == 7);
+  CHECK(with_filter_installed(
+            kind, [] { return syscall(kX32Bit | SYS_getpid) < 0 && errno == ENOSYS ? 7 : 1; }) == 7);
   // A kernel without IA-32 emulation answers with SIGSEGV.
   const int status = with_filter_installed(kind, [] { return call_by_int80(20) == -ENOSYS ? 7 : 1; });
   CHECK((status == 7 || status == -SIGSEGV));
@@ -220,7 +226,7 @@ TEST_CASE("libseccomp knows the same numbers by the same names") {
   for (const SyscallRow& row : syscall_rows()) {
     const std::string name(row.name);
     const int number = seccomp_syscall_resolve_name_arch(SCMP_ARCH_X86_64, name.c_str());
-    if (number == __NR_SCMP_ERROR || number < 0) continue;   // newer than the library
+    if (number == __NR_SCMP_ERROR || number < 0) continue;  // newer than the library
     CAPTURE(name);
     CHECK(static_cast<uint32_t>(number) == row.number);
   }

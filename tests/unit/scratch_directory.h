@@ -32,7 +32,9 @@ class ScratchDirectory {
   UniqueFd open(const std::string& below = "") const {
     return UniqueFd(::open((path_ + "/" + below).c_str(), O_PATH | O_CLOEXEC));
   }
-  void write(const std::string& below, const std::string& text) const { std::ofstream(*this / below) << text; }
+  void write(const std::string& below, const std::string& text) const {
+    std::ofstream(*this / below) << text;
+  }
   std::string read(const std::string& below) const {
     std::ifstream file(*this / below);
     return std::string(std::istreambuf_iterator<char>(file), {});
@@ -43,7 +45,7 @@ class ScratchDirectory {
     return lstat((*this / below).c_str(), &status) == 0;
   }
   struct stat status(const std::string& below) const {
-    struct stat status {};
+    struct stat status{};
     lstat((*this / below).c_str(), &status);
     return status;
   }

@@ -1,6 +1,4 @@
 // The first line of scripts: what parse_script_line says, and what the host's kernel says to the same file.
-#include "sentry/exec.h"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include "scratch_directory.h"
+#include "sentry/exec.h"
 
 using namespace sandbox;
 

@@ -1,10 +1,10 @@
 // What binding, connecting and sending by path are made of: addresses, scratch paths, peers, errands.
-#include <catch2/catch.hpp>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <catch2/catch.hpp>
 #include <cstddef>
 #include <cstdlib>
 
@@ -27,11 +27,11 @@ TEST_CASE("a socket address is a path only where the kernel takes it for one") {
   auto path_of = [&](int length) { return SocketAddress::read(memory, pointer, length)->path(); };
 
   CHECK(path_of(sizeof address) == "/run/x");
-  CHECK(path_of(2 + 6) == "/run/x");     // without its NUL
+  CHECK(path_of(2 + 6) == "/run/x");  // without its NUL
   CHECK(path_of(2 + 4) == "/run");
-  CHECK(path_of(2).empty());             // autobind
+  CHECK(path_of(2).empty());  // autobind
   CHECK(path_of(0).empty());
-  CHECK(path_of(sizeof address + 1).empty());   // EINVAL of the kernel's own
+  CHECK(path_of(sizeof address + 1).empty());  // EINVAL of the kernel's own
   CHECK(SocketAddress::read(memory, pointer, -1).error() == Errno(EINVAL));
   CHECK(SocketAddress::read(memory, pointer, sizeof(sockaddr_storage) + 1).error() == Errno(EINVAL));
   CHECK(SocketAddress::read(memory, {0}, 16).error() == Errno(EFAULT));
@@ -39,7 +39,7 @@ TEST_CASE("a socket address is a path only where the kernel takes it for one") {
   std::memset(address.sun_path, 'p', sizeof address.sun_path);
   memory.put(address);
   CHECK(path_of(sizeof address) == std::string(108, 'p'));
-  address.sun_path[0] = '\0';            // abstract
+  address.sun_path[0] = '\0';  // abstract
   memory.put(address);
   CHECK(path_of(sizeof address).empty());
   address.sun_path[0] = 'p';
@@ -55,7 +55,8 @@ TEST_CASE("an address has the length that getsockname tells") {
 }
 
 TEST_CASE("a path of one name needs no scratch tree") {
-  for (const char* path : {"s", "./s", ".//./s"}) CHECK(scratch_path_for(path).kind == Kind::kInWorkingDirectory);
+  for (const char* path : {"s", "./s", ".//./s"})
+    CHECK(scratch_path_for(path).kind == Kind::kInWorkingDirectory);
   for (const char* path : {"/s", "//s", "/./s"}) CHECK(scratch_path_for(path).kind == Kind::kInRoot);
 }
 

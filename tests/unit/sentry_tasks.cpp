@@ -13,8 +13,10 @@ using namespace sandbox;
 TEST_CASE("the lines of a status file") {
   TaskStatus status = parse_task_status(
       "Name:\tUid:\nState:\tZ (zombie)\nTgid:\t70\nPid:\t71\nPPid:\t60\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
-      "Groups:\t10 20 30 \nNStgid:\t70\t3\nNSpid:\t71\t4\nSigPnd:\t0000000000000001\nShdPnd:\t0000000000000200\n"
-      "SigBlk:\t0000000000000004\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000000008\nCapEff:\t000001ffffffffff\n");
+      "Groups:\t10 20 30 "
+      "\nNStgid:\t70\t3\nNSpid:\t71\t4\nSigPnd:\t0000000000000001\nShdPnd:\t0000000000000200\n"
+      "SigBlk:\t0000000000000004\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000000008\nCapEff:"
+      "\t000001ffffffffff\n");
   CHECK(status.state == 'Z');
   CHECK(status.tgid == 70);
   CHECK(status.parent == 60);
@@ -68,7 +70,8 @@ TEST_CASE("unsharing parts what was shared") {
 
 TEST_CASE("descriptors of a task are duplicates of its own") {
   auto process = std::make_shared<Process>(::getpid(), std::make_shared<Program>());
-  Task self(::getpid(), process, std::make_shared<FsContext>(FsContext::Snapshot{}), Task::FileTable::kOfProcess);
+  Task self(::getpid(), process, std::make_shared<FsContext>(FsContext::Snapshot{}),
+            Task::FileTable::kOfProcess);
   int ends[2];
   REQUIRE(::pipe(ends) == 0);
   auto copy = self.descriptor(ends[1]);

@@ -1,6 +1,4 @@
 // hostfs and the handles of host directories, on a scratch directory.
-#include "vfs/hostfs/hostfs.h"
-
 #include <linux/fs.h>
 #include <sys/resource.h>
 #include <sys/sysmacros.h>
@@ -11,6 +9,7 @@
 #include "inode_helpers.h"
 #include "scratch_directory.h"
 #include "vfs/hostfs/host_directory.h"
+#include "vfs/hostfs/hostfs.h"
 
 using namespace sandbox;
 using namespace sandbox::test;
@@ -18,7 +17,8 @@ using Names = std::vector<std::string>;
 
 namespace {
 
-std::shared_ptr<Filesystem> hostfs(const ScratchDirectory& scratch, CachePolicy policy = CachePolicy::kRevalidate) {
+std::shared_ptr<Filesystem> hostfs(const ScratchDirectory& scratch,
+                                   CachePolicy policy = CachePolicy::kRevalidate) {
   return must(create_hostfs({.root = scratch.open(), .policy = policy}));
 }
 
@@ -179,7 +179,7 @@ TEST_CASE("special files never block or open anything") {
     CHECK(error_of(must(find(fs->root(), "null"))->open(caller(), O_RDONLY)) == EACCES);
     auto visible = must(create_hostfs({.root = scratch.open(), .devices = HostDevices::kVisible}));
     auto null = must(find(visible->root(), "null"))->open(caller(), O_RDONLY);
-    CHECK((null || error_of(null) == EACCES));   // EACCES: the scratch directory is on a nodev mount
+    CHECK((null || error_of(null) == EACCES));  // EACCES: the scratch directory is on a nodev mount
   }
 }
 
@@ -221,7 +221,7 @@ TEST_CASE("renames keep directory handles usable, whether open or closed") {
   must(a->rename("b", b, x, "moved", nullptr, 0));
   for (int round = 0; round < 2; ++round) {
     CHECK(names(c) == Names{"f"});
-    HostDirectory::set_descriptor_limit(0);   // closes all that are not in use
+    HostDirectory::set_descriptor_limit(0);  // closes all that are not in use
     CHECK(HostDirectory::open_descriptors() == 0);
     HostDirectory::set_descriptor_limit(4096);
   }
@@ -252,7 +252,7 @@ TEST_CASE("links, unlink and rmdir") {
   must(root->create("d", node(S_IFDIR | 0700)));
   HostDirectory::set_descriptor_limit(0);
   HostDirectory::set_descriptor_limit(4096);
-  CHECK(error_of(directory->lookup("x")) == ENOENT);   // not the new directory of that name
+  CHECK(error_of(directory->lookup("x")) == ENOENT);  // not the new directory of that name
   UniqueFd unnamed = must(root->open_unnamed(caller(), O_RDWR, node(S_IFREG | 0604)));
   REQUIRE(write(unnamed.get(), "abc", 3) == 3);
   must(root->link_unnamed("named", unnamed.get()));

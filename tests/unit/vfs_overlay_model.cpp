@@ -1,4 +1,5 @@
-// Random changes made to an overlay and to a plain copy of its lower must give the same answers and the same tree.
+// Random changes made to an overlay and to a plain copy of its lower must give the same answers and the same
+// tree.
 #include <linux/fs.h>
 
 #include <map>
@@ -84,7 +85,8 @@ struct Step {
 Step random_step(std::mt19937& random) {
   auto random_path = [&] {
     std::string path;
-    for (size_t depth = 1 + random() % 3; depth > 0; --depth) path += "/" + std::string(1, "abcd"[random() % 4]);
+    for (size_t depth = 1 + random() % 3; depth > 0; --depth)
+      path += "/" + std::string(1, "abcd"[random() % 4]);
     return path;
   };
   unsigned flags = random() % 4 == 0 ? RENAME_EXCHANGE : random() % 4 == 0 ? RENAME_NOREPLACE : 0;
@@ -92,16 +94,19 @@ Step random_step(std::mt19937& random) {
 }
 
 int rename_in(Tree& tree, const Step& step) {
-  InodePtr from = tree.directory(Tree::parent_of(step.path)), to = tree.directory(Tree::parent_of(step.other));
+  InodePtr from = tree.directory(Tree::parent_of(step.path)),
+           to = tree.directory(Tree::parent_of(step.other));
   InodePtr moved = tree.find(step.path);
   if (from == nullptr || to == nullptr || moved == nullptr) return ENOENT;
-  if (Tree::is_at_or_below(step.other, step.path) || Tree::is_at_or_below(step.path, step.other)) return EINVAL;
+  if (Tree::is_at_or_below(step.other, step.path) || Tree::is_at_or_below(step.path, step.other))
+    return EINVAL;
   InodePtr replaced = tree.find(step.other);
   if ((step.flags & RENAME_EXCHANGE) && replaced == nullptr) return ENOENT;
   if ((step.flags & RENAME_NOREPLACE) && replaced != nullptr) return EEXIST;
   bool is_mismatch = replaced != nullptr && replaced->is_directory() != moved->is_directory();
   if (is_mismatch && !(step.flags & RENAME_EXCHANGE)) return EISDIR;
-  auto renamed = from->rename(Tree::name_of(step.path), moved, to, Tree::name_of(step.other), replaced, step.flags);
+  auto renamed =
+      from->rename(Tree::name_of(step.path), moved, to, Tree::name_of(step.other), replaced, step.flags);
   if (!renamed) return error_of(renamed);
   if (step.flags & RENAME_EXCHANGE) {
     tree.move(step.path, "/swap");
@@ -190,7 +195,8 @@ TEST_CASE("an overlay behaves as a plain directory does") {
     REQUIRE(before == plain.describe());
     for (int i = 0; i < 300; ++i) {
       Step step = random_step(random);
-      INFO("step " << i << " kind " << step.kind << " " << step.path << " " << step.other << " " << step.flags);
+      INFO("step " << i << " kind " << step.kind << " " << step.path << " " << step.other << " "
+                   << step.flags);
       int answer = run(overlay, step);
       // Directories of the lower are not renamed, and a hard link of the lower is none once written.
       if (answer == EXDEV) continue;

@@ -1,6 +1,5 @@
-// overlayfs on scratch directories: what is visible, what is written to the upper, and what never happens to a lower.
-#include "vfs/overlayfs/overlayfs.h"
-
+// overlayfs on scratch directories: what is visible, what is written to the upper, and what never happens to
+// a lower.
 #include <dirent.h>
 #include <linux/fs.h>
 #include <sys/mount.h>
@@ -10,6 +9,7 @@
 #include "inode_helpers.h"
 #include "scratch_directory.h"
 #include "vfs/hostfs/host_directory.h"
+#include "vfs/overlayfs/overlayfs.h"
 
 using namespace sandbox;
 using namespace sandbox::test;
@@ -37,7 +37,8 @@ bool is_whiteout(const ScratchDirectory& scratch, const std::string& path) {
 
 bool is_opaque(const ScratchDirectory& scratch, const std::string& path) {
   char value[4] = "";
-  return getxattr((scratch / path).c_str(), "user.overlay.opaque", value, sizeof value) == 1 && value[0] == 'y';
+  return getxattr((scratch / path).c_str(), "user.overlay.opaque", value, sizeof value) == 1 &&
+         value[0] == 'y';
 }
 
 Names names_on_host(const ScratchDirectory& scratch, const std::string& path) {
@@ -272,7 +273,8 @@ TEST_CASE("files are renamed across layers") {
   must(root->rename("f", must(find(root, "f")), d, "g", must(find(root, "d/g")), 0));
   CHECK(content(must(find(root, "d/g"))) == "f");
   CHECK(scratch.read("lower/d/g") == "g");
-  CHECK(error_of(d->rename("g", must(find(root, "d/g")), root, "x", must(find(root, "d")), RENAME_NOREPLACE)) == EEXIST);
+  CHECK(error_of(d->rename("g", must(find(root, "d/g")), root, "x", must(find(root, "d")),
+                           RENAME_NOREPLACE)) == EEXIST);
   // Two lower-backed files change places.
   must(root->create("h", node(S_IFREG | 0600)));
   must(root->rename("h", must(find(root, "h")), d, "g", must(find(root, "d/g")), RENAME_EXCHANGE));
@@ -304,7 +306,7 @@ TEST_CASE("directories of a lower are not renamed, those of the upper are") {
   must(root->rename("mine", mine, root, "empty", must(find(root, "empty")), 0));
   CHECK(is_opaque(scratch, "top/upper/empty"));
   CHECK(names(must(find(root, "empty"))) == Names{"sub"});
-  must(sub->create("f", node(S_IFREG | 0600)));   // the moved directory's nodes stay usable
+  must(sub->create("f", node(S_IFREG | 0600)));  // the moved directory's nodes stay usable
   CHECK(names(must(find(root, "empty/sub"))) == Names{"f"});
   // Over one that was emptied, and back: whiteouts are inside, then a whiteout is the target.
   InodePtr gone = must(find(root, "gone"));

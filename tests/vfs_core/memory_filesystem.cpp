@@ -25,7 +25,8 @@ class ScratchMounter : public HostMounter {
     return UniqueFd(TRY(host_result(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC))));
   }
   Result<UniqueFd> clone_tree(int directory, const std::string& path, MountAccess, MountDevices) override {
-    return UniqueFd(TRY(host_result(::openat(directory, path.empty() ? "." : path.c_str(), O_PATH | O_CLOEXEC))));
+    return UniqueFd(
+        TRY(host_result(::openat(directory, path.empty() ? "." : path.c_str(), O_PATH | O_CLOEXEC))));
   }
   Result<UniqueFd> new_devpts() override { return err(EPERM); }
 
@@ -85,15 +86,17 @@ Result<void> MemoryInode::rmdir(std::string_view name, const InodePtr& child) {
   return {};
 }
 
-Result<void> MemoryInode::rename(std::string_view old_name, const InodePtr& moved, const InodePtr& new_directory,
-                                 std::string_view new_name, const InodePtr& replaced, unsigned flags) {
+Result<void> MemoryInode::rename(std::string_view old_name, const InodePtr& moved,
+                                 const InodePtr& new_directory, std::string_view new_name,
+                                 const InodePtr& replaced, unsigned flags) {
   auto& target = static_cast<MemoryInode&>(*new_directory);
   if (replaced && replaced->is_directory() && !(flags & RENAME_EXCHANGE) &&
       !static_cast<MemoryInode&>(*replaced).children_.empty())
     return err(ENOTEMPTY);
   children_.erase(children_.find(old_name));
   target.children_[std::string(new_name)] = std::static_pointer_cast<MemoryInode>(moved);
-  if (flags & RENAME_EXCHANGE) children_[std::string(old_name)] = std::static_pointer_cast<MemoryInode>(replaced);
+  if (flags & RENAME_EXCHANGE)
+    children_[std::string(old_name)] = std::static_pointer_cast<MemoryInode>(replaced);
   return {};
 }
 

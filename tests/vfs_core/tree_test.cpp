@@ -123,12 +123,14 @@ TEST_CASE_METHOD(Fixture, "a stub descriptor leads back to its directory, whoeve
   std::optional<Location> location = vfs->directory_of(copy.get());
   REQUIRE(location);
   CHECK(*vfs->path_of(root(), *location) == "/d");
-  CHECK(vfs->stat_descriptor(root(), copy.get())->stx_ino == vfs->stat(root(), vfs->root(), "/d", {})->stx_ino);
+  CHECK(vfs->stat_descriptor(root(), copy.get())->stx_ino ==
+        vfs->stat(root(), vfs->root(), "/d", {})->stx_ino);
 }
 
 TEST_CASE_METHOD(Fixture, "generated files are filled at open and again on rewinding") {
   make_file("/f");
-  auto node = std::static_pointer_cast<MemoryInode>(vfs->walk(root(), vfs->root(), "/f", {})->dentry->inode());
+  auto node =
+      std::static_pointer_cast<MemoryInode>(vfs->walk(root(), vfs->root(), "/f", {})->dentry->inode());
   node->content = "first content\n";
   UniqueFd opened = std::move(vfs->open(root(), vfs->root(), "/f", {.flags = O_RDONLY})->fd);
   char text[64];

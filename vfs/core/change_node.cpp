@@ -28,13 +28,14 @@ Result<void> Vfs::chmod(const Caller& caller, const Location& base, std::string_
   Attributes attributes = TRY(inode->getattr());
   TRY(check_owner(caller.credentials, attributes));
   mode &= 07777;
-  bool keeps_setgid = caller.credentials.is_in_group(attributes.stx_gid) || caller.credentials.has_capability(CAP_FSETID);
+  bool keeps_setgid =
+      caller.credentials.is_in_group(attributes.stx_gid) || caller.credentials.has_capability(CAP_FSETID);
   if (!keeps_setgid) mode &= ~static_cast<mode_t>(S_ISGID);
   return apply(location, {.mode = mode});
 }
 
-Result<void> Vfs::chown(const Caller& caller, const Location& base, std::string_view path, uid_t uid, gid_t gid,
-                        const WalkOptions& options) {
+Result<void> Vfs::chown(const Caller& caller, const Location& base, std::string_view path, uid_t uid,
+                        gid_t gid, const WalkOptions& options) {
   std::unique_lock lock(tree_lock_);
   Location location = TRY(walk_locked(caller, base, path, options));
   if (location.mount->flags.is_read_only) return err(EROFS);
@@ -47,7 +48,8 @@ Result<void> Vfs::chown(const Caller& caller, const Location& base, std::string_
   if (!who.has_capability(CAP_CHOWN)) {
     bool is_owner = who.fsuid == attributes.stx_uid;
     if (change.uid && !(is_owner && *change.uid == attributes.stx_uid)) return err(EPERM);
-    bool may_give_group = is_owner && change.gid && (who.is_in_group(*change.gid) || *change.gid == attributes.stx_gid);
+    bool may_give_group =
+        is_owner && change.gid && (who.is_in_group(*change.gid) || *change.gid == attributes.stx_gid);
     if (change.gid && !may_give_group) return err(EPERM);
     if (!change.uid && !change.gid) return {};
   }
@@ -64,7 +66,8 @@ Result<void> Vfs::chown(const Caller& caller, const Location& base, std::string_
 }
 
 Result<void> Vfs::set_times(const Caller& caller, const Location& base, std::string_view path,
-                            const std::optional<std::pair<timespec, timespec>>& times, const WalkOptions& options) {
+                            const std::optional<std::pair<timespec, timespec>>& times,
+                            const WalkOptions& options) {
   std::unique_lock lock(tree_lock_);
   Location location = TRY(walk_locked(caller, base, path, options));
   if (location.mount->flags.is_read_only) return err(EROFS);
@@ -102,7 +105,8 @@ namespace {
 enum class XattrUse { kRead, kWrite };
 
 // xattr_permission(): who may see or change an attribute of which name space.
-Result<void> check_xattr(const Credentials& who, const Attributes& attributes, const std::string& name, XattrUse use) {
+Result<void> check_xattr(const Credentials& who, const Attributes& attributes, const std::string& name,
+                         XattrUse use) {
   bool is_writing = use == XattrUse::kWrite;
   if (name.starts_with("security.")) return is_writing ? Result<void>(err(EPERM)) : Result<void>();
   // ACLs are not understood: programs that copy them then fall back to the mode.
@@ -133,8 +137,9 @@ Result<std::string> Vfs::getxattr(const Caller& caller, const Location& base, st
   return inode->getxattr(name);
 }
 
-Result<void> Vfs::setxattr(const Caller& caller, const Location& base, std::string_view path, const std::string& name,
-                           std::string_view value, int flags, const WalkOptions& options) {
+Result<void> Vfs::setxattr(const Caller& caller, const Location& base, std::string_view path,
+                           const std::string& name, std::string_view value, int flags,
+                           const WalkOptions& options) {
   std::unique_lock lock(tree_lock_);
   Location location = TRY(walk_locked(caller, base, path, options));
   if (location.mount->flags.is_read_only) return err(EROFS);
@@ -144,8 +149,8 @@ Result<void> Vfs::setxattr(const Caller& caller, const Location& base, std::stri
   return inode->setxattr(name, value, flags);
 }
 
-Result<std::vector<std::string>> Vfs::listxattr(const Caller& caller, const Location& base, std::string_view path,
-                                                const WalkOptions& options) {
+Result<std::vector<std::string>> Vfs::listxattr(const Caller& caller, const Location& base,
+                                                std::string_view path, const WalkOptions& options) {
   std::shared_lock lock(tree_lock_);
   Location location = TRY(walk_locked(caller, base, path, options));
   return location.dentry->inode()->listxattr();

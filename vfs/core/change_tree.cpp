@@ -18,7 +18,8 @@ void tell_readers(const DentryPtr& directory, std::string_view name, const Inode
   if (!directory->listing) return;
   auto attributes = inode ? inode->getattr() : Result<Attributes>(err(ENOENT));
   if (attributes) {
-    directory->listing->add({std::string(name), attributes->stx_ino, static_cast<uint8_t>(inode->type() >> 12)});
+    directory->listing->add(
+        {std::string(name), attributes->stx_ino, static_cast<uint8_t>(inode->type() >> 12)});
   } else {
     directory->listing->remove(name);
   }
@@ -84,7 +85,8 @@ Result<void> Vfs::mkdir(const Caller& caller, const Location& base, std::string_
   return {};
 }
 
-Result<void> Vfs::mknod(const Caller& caller, const Location& base, std::string_view path, mode_t mode, dev_t device) {
+Result<void> Vfs::mknod(const Caller& caller, const Location& base, std::string_view path, mode_t mode,
+                        dev_t device) {
   mode_t type = mode & S_IFMT ? mode & S_IFMT : S_IFREG;
   if (type == S_IFDIR) return err(EPERM);
   if (type == S_IFLNK) return err(EINVAL);
@@ -95,14 +97,15 @@ Result<void> Vfs::mknod(const Caller& caller, const Location& base, std::string_
   if (parent.has_trailing_slash) return err(ENOENT);
   TRY(check_create(caller, parent));
   bool is_device = type == S_IFCHR || type == S_IFBLK;
-  if (is_device && !(type == S_IFCHR && device == 0)) return err(EPERM);   // as in any user namespace
+  if (is_device && !(type == S_IFCHR && device == 0)) return err(EPERM);  // as in any user namespace
   NewNode node = TRY(owned_by_caller(caller, parent.directory, type | ((mode & 07777) & ~caller.umask)));
   node.device = device;
   TRY(create_at(parent, node));
   return {};
 }
 
-Result<void> Vfs::symlink(const Caller& caller, std::string_view target, const Location& base, std::string_view path) {
+Result<void> Vfs::symlink(const Caller& caller, std::string_view target, const Location& base,
+                          std::string_view path) {
   if (target.empty()) return err(ENOENT);
   std::unique_lock lock(tree_lock_);
   Parent parent = TRY(walk_parent(caller, base, path));
@@ -126,8 +129,8 @@ Result<void> Vfs::link(const Caller& caller, const Location& old_base, std::stri
   if (!TRY(child_of(parent.directory.dentry, parent.name))->is_negative()) return err(EEXIST);
   if (parent.has_trailing_slash) return err(ENOENT);
   const InodePtr& source = old.dentry->inode();
-  // An unnamed or deleted object, by its descriptor or by the link to that in /proc: the host says whether it may
-  // get a name.
+  // An unnamed or deleted object, by its descriptor or by the link to that in /proc: the host says whether it
+  // may get a name.
   bool is_unnamed = old.mount == anonymous_mount_;
   UniqueFd object;
   if (is_unnamed && old_object < 0) {
@@ -145,7 +148,8 @@ Result<void> Vfs::link(const Caller& caller, const Location& old_base, std::stri
     TRY(directory->inode()->link(parent.name, source));
   }
   directory->forget_child(parent.name);
-  if (old.dentry->parent()) old.dentry->parent()->forget_child(old.dentry->name());   // may have been copied up
+  if (old.dentry->parent())
+    old.dentry->parent()->forget_child(old.dentry->name());  // may have been copied up
   auto made = directory->inode()->lookup(parent.name);
   if (made) tell_readers(directory, parent.name, *made);
   changed();
@@ -194,8 +198,8 @@ Result<void> Vfs::rmdir(const Caller& caller, const Location& base, std::string_
   return {};
 }
 
-Result<void> Vfs::check_rename(const Caller& caller, const Parent& from, const Parent& to, const DentryPtr& moved,
-                               const DentryPtr& replaced, unsigned flags) {
+Result<void> Vfs::check_rename(const Caller& caller, const Parent& from, const Parent& to,
+                               const DentryPtr& moved, const DentryPtr& replaced, unsigned flags) {
   const Credentials& who = caller.credentials;
   const InodePtr& inode = moved->inode();
   bool is_exchange = flags & RENAME_EXCHANGE;
@@ -225,8 +229,9 @@ Result<void> Vfs::rename(const Caller& caller, const Location& old_base, std::st
                          const Location& new_base, std::string_view new_path, unsigned flags) {
   constexpr unsigned kKnown = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT;
   bool is_exchange = flags & RENAME_EXCHANGE;
-  if ((flags & ~kKnown) || (is_exchange && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)))) return err(EINVAL);
-  if (flags & RENAME_WHITEOUT) return err(EINVAL);   // overlayfs's own tool; no file system here takes it
+  if ((flags & ~kKnown) || (is_exchange && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT))))
+    return err(EINVAL);
+  if (flags & RENAME_WHITEOUT) return err(EINVAL);  // overlayfs's own tool; no file system here takes it
   std::unique_lock lock(tree_lock_);
   Parent from = TRY(walk_parent(caller, old_base, old_path));
   Parent to = TRY(walk_parent(caller, new_base, new_path));
@@ -247,12 +252,14 @@ Result<void> Vfs::rename(const Caller& caller, const Location& old_base, std::st
     if (from.has_trailing_slash || (!is_exchange && to.has_trailing_slash)) return err(ENOTDIR);
   }
   if (is_ancestor(moved, new_directory)) return err(EINVAL);
-  if (!replaced->is_negative() && is_ancestor(replaced, old_directory)) return err(is_exchange ? EINVAL : ENOTEMPTY);
+  if (!replaced->is_negative() && is_ancestor(replaced, old_directory))
+    return err(is_exchange ? EINVAL : ENOTEMPTY);
   if (moved == replaced) return {};
   TRY(check_rename(caller, from, to, moved, replaced, flags));
 
   const InodePtr target = replaced->inode();
-  TRY(old_directory->inode()->rename(from.name, moved->inode(), new_directory->inode(), to.name, target, flags));
+  TRY(old_directory->inode()->rename(from.name, moved->inode(), new_directory->inode(), to.name, target,
+                                     flags));
   changed();
   if (is_exchange) {
     old_directory->forget_child(from.name);

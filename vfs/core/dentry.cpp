@@ -29,9 +29,7 @@ void Dentry::delete_child(std::string_view name) {
   children_.erase(found);
 }
 
-void Dentry::mark_deleted() {
-  is_deleted_.store(true, std::memory_order_relaxed);
-}
+void Dentry::mark_deleted() { is_deleted_.store(true, std::memory_order_relaxed); }
 
 void Dentry::move_to(const DentryPtr& new_parent, std::string new_name) {
   auto self = shared_from_this();

@@ -17,7 +17,7 @@ class Dentry : public std::enable_shared_from_this<Dentry> {
   Dentry(DentryPtr parent, std::string name, InodePtr inode)
       : parent_(std::move(parent)), name_(std::move(name)), inode_(std::move(inode)) {}
 
-  const DentryPtr& parent() const { return parent_; }   // null at a file system's root
+  const DentryPtr& parent() const { return parent_; }  // null at a file system's root
   const std::string& name() const { return name_; }
   const InodePtr& inode() const { return inode_; }
   bool is_negative() const { return inode_ == nullptr; }
@@ -74,12 +74,12 @@ class Mount {
 
   const int id;
   const std::shared_ptr<Filesystem> filesystem;
-  const DentryPtr root;          // the dentry that appears at the mount point
-  MountFlags flags;              // tree lock
+  const DentryPtr root;  // the dentry that appears at the mount point
+  MountFlags flags;      // tree lock
   // Where it sits; both null for the root mount and for a mount that was taken away.
   MountPtr parent;
   DentryPtr mountpoint;
-  std::string source;            // as given to mount(2)
+  std::string source;  // as given to mount(2)
   // Made by the sandbox's configuration: from inside it is neither moved, taken away nor loosened.
   bool is_locked = false;
 };

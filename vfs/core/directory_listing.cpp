@@ -20,7 +20,7 @@ void DirectoryListing::refresh(std::vector<DirectoryEntry> entries) {
       slot.name.clear();
     }
   }
-  present.clear();   // its views die with the moves below
+  present.clear();  // its views die with the moves below
   for (auto& entry : entries) add(std::move(entry));
 }
 

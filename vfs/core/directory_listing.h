@@ -1,4 +1,5 @@
-// DirectoryListing: the entries of one directory in an order whose positions stay true while it is read and changed.
+// DirectoryListing: the entries of one directory in an order whose positions stay true while it is read and
+// changed.
 #pragma once
 
 #include <string>
@@ -26,7 +27,7 @@ class DirectoryListing {
   }
 
  private:
-  std::vector<DirectoryEntry> slots_;   // a hole has an empty name
+  std::vector<DirectoryEntry> slots_;  // a hole has an empty name
   std::unordered_map<std::string, size_t> index_;
 };
 

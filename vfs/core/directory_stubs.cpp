@@ -9,7 +9,8 @@ namespace sandbox::vfs {
 Result<std::unique_ptr<DirectoryStubs>> DirectoryStubs::create(HostMounter& mounter) {
   std::unique_ptr<DirectoryStubs> stubs(new DirectoryStubs);
   stubs->writable_ = TRY(mounter.new_tmpfs({.size_bytes = 0, .inode_limit = 1 << 20, .mode = 0755}));
-  stubs->read_only_ = TRY(mounter.clone_tree(stubs->writable_.get(), "", MountAccess::kReadOnly, MountDevices::kHidden));
+  stubs->read_only_ =
+      TRY(mounter.clone_tree(stubs->writable_.get(), "", MountAccess::kReadOnly, MountDevices::kHidden));
   struct stat status;
   TRY(host_status(::fstat(stubs->writable_.get(), &status)));
   stubs->device_ = status.st_dev;

@@ -34,8 +34,9 @@ class DirectoryStubs {
       return std::hash<const void*>()(key.dentry) * 31 + std::hash<const void*>()(key.mount);
     }
   };
-  UniqueFd writable_;    // where stubs are made
-  UniqueFd read_only_;   // the same directory through a read-only mount: what the workload's descriptors are on
+  UniqueFd writable_;  // where stubs are made
+  UniqueFd
+      read_only_;  // the same directory through a read-only mount: what the workload's descriptors are on
   dev_t device_ = 0;
   mutable std::mutex lock_;
   uint64_t next_name_ = 0;

@@ -11,9 +11,9 @@ namespace sandbox::vfs {
 
 // How long a dentry may be believed.
 enum class CachePolicy {
-  kTrust,        // only the sandbox changes it: positive and negative entries stay
-  kRevalidate,   // others may change it: Inode::is_current is asked
-  kNever,        // made up at each look-up (/proc/PID)
+  kTrust,       // only the sandbox changes it: positive and negative entries stay
+  kRevalidate,  // others may change it: Inode::is_current is asked
+  kNever,       // made up at each look-up (/proc/PID)
 };
 
 class Filesystem {
@@ -23,10 +23,10 @@ class Filesystem {
   Filesystem(const Filesystem&) = delete;
   Filesystem& operator=(const Filesystem&) = delete;
 
-  const std::string& type() const { return type_; }   // "overlay", "tmpfs", "proc" as in mountinfo
+  const std::string& type() const { return type_; }  // "overlay", "tmpfs", "proc" as in mountinfo
   CachePolicy cache_policy() const { return policy_; }
 
-  virtual InodePtr root() = 0;   // a directory, or for a bind of one file that file
+  virtual InodePtr root() = 0;  // a directory, or for a bind of one file that file
   virtual Result<struct statfs> statfs() = 0;
   // Third field of mountinfo, the device of directories of this file system.
   virtual dev_t device() = 0;

@@ -14,8 +14,10 @@ GeneratedFiles::GeneratedFiles(UniqueFd directory) : directory_(std::move(direct
   if (::fstat(directory_.get(), &status) == 0) device_ = status.st_dev;
 }
 
-Result<UniqueFd> GeneratedFiles::open(const Location& where, std::string_view content, int flags, mode_t permissions) {
-  UniqueFd writer(TRY(host_result(::openat(directory_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, permissions & 0777))));
+Result<UniqueFd> GeneratedFiles::open(const Location& where, std::string_view content, int flags,
+                                      mode_t permissions) {
+  UniqueFd writer(
+      TRY(host_result(::openat(directory_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, permissions & 0777))));
   TRY(replace_content(writer.get(), content));
   struct stat status;
   TRY(host_status(::fstat(writer.get(), &status)));

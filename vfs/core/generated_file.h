@@ -20,7 +20,8 @@ class GeneratedFiles {
   Result<UniqueFd> open(const Location& where, std::string_view content, int flags, mode_t permissions);
   // Where the file with these numbers was opened; nothing when it is none of ours.
   std::optional<Location> location_of(dev_t device, ino_t inode);
-  // Replaces the whole content; a reader at offset 0 sees the old or the new text, never a mixture of lengths.
+  // Replaces the whole content; a reader at offset 0 sees the old or the new text, never a mixture of
+  // lengths.
   static Result<void> replace_content(int file, std::string_view content);
 
  private:

@@ -1,4 +1,5 @@
-// Inode: what a node answers that does not have what a call needs (fs/bad_inode.c and the VFS's own defaults).
+// Inode: what a node answers that does not have what a call needs (fs/bad_inode.c and the VFS's own
+// defaults).
 #include "vfs/core/inode.h"
 
 namespace sandbox::vfs {
@@ -10,8 +11,8 @@ Result<InodePtr> Inode::create(std::string_view, const NewNode&) { return err(EP
 Result<void> Inode::link(std::string_view, const InodePtr&) { return err(EPERM); }
 Result<void> Inode::unlink(std::string_view, const InodePtr&) { return err(EPERM); }
 Result<void> Inode::rmdir(std::string_view, const InodePtr&) { return err(EPERM); }
-Result<void> Inode::rename(std::string_view, const InodePtr&, const InodePtr&, std::string_view, const InodePtr&,
-                           unsigned) {
+Result<void> Inode::rename(std::string_view, const InodePtr&, const InodePtr&, std::string_view,
+                           const InodePtr&, unsigned) {
   return err(EPERM);
 }
 Result<std::vector<DirectoryEntry>> Inode::list(const Caller&) { return err(ENOTDIR); }

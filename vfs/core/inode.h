@@ -1,4 +1,5 @@
-// Inode: a node of a file system. A file system overrides what its nodes have; the rest answers as Linux does.
+// Inode: a node of a file system. A file system overrides what its nodes have; the rest answers as Linux
+// does.
 #pragma once
 
 #include <mutex>
@@ -21,7 +22,7 @@ class Inode : public std::enable_shared_from_this<Inode> {
   Inode& operator=(const Inode&) = delete;
 
   Filesystem& filesystem() const { return filesystem_; }
-  mode_t type() const { return type_; }   // S_IFREG ...; it never changes
+  mode_t type() const { return type_; }  // S_IFREG ...; it never changes
   bool is_directory() const { return type_ == S_IFDIR; }
   bool is_symlink() const { return type_ == S_IFLNK; }
   bool is_regular() const { return type_ == S_IFREG; }
@@ -29,7 +30,7 @@ class Inode : public std::enable_shared_from_this<Inode> {
   // stx_dev, stx_ino and everything else are exactly what fstat on an opened real descriptor gives.
   // Errors: ESTALE when others replaced the node by one of another type: the Vfs then looks it up again.
   virtual Result<Attributes> getattr() = 0;
-  virtual Result<void> setattr(const AttributeChange& change);   // default EPERM
+  virtual Result<void> setattr(const AttributeChange& change);  // default EPERM
 
   // Directories (default ENOTDIR). `name` is one component, never "." or "..".
   // Errors of lookup: ENOENT. A new Inode each time is fine: the dentry cache keeps identity.
@@ -82,7 +83,7 @@ class Inode : public std::enable_shared_from_this<Inode> {
   // Extended attributes; `name` with its prefix. Errors: ENODATA; default EOPNOTSUPP.
   virtual Result<std::string> getxattr(const std::string& name);
   virtual Result<void> setxattr(const std::string& name, std::string_view value, int flags);
-  virtual Result<std::vector<std::string>> listxattr();   // default: empty
+  virtual Result<std::vector<std::string>> listxattr();  // default: empty
   virtual Result<void> removexattr(const std::string& name);
 
   // Whether owner and mode stay until somebody changes them. Not so for what shows a task's state.

@@ -1,4 +1,5 @@
-// Vfs: the mount table: set-up, mount(2) and umount2(2) by the sandbox's own root, and mountinfo (fs/namespace.c).
+// Vfs: the mount table: set-up, mount(2) and umount2(2) by the sandbox's own root, and mountinfo
+// (fs/namespace.c).
 #include <linux/capability.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -24,8 +25,8 @@ MountFlags flags_from(unsigned long flags) {
 
 }  // namespace
 
-MountPtr Vfs::attach(std::shared_ptr<Filesystem> filesystem, DentryPtr root, const Location& where, MountFlags flags,
-                     std::string source) {
+MountPtr Vfs::attach(std::shared_ptr<Filesystem> filesystem, DentryPtr root, const Location& where,
+                     MountFlags flags, std::string source) {
   auto mount = std::make_shared<Mount>(next_mount_id_++, std::move(filesystem), std::move(root), flags);
   mount->parent = where.mount;
   mount->mountpoint = where.dentry;
@@ -68,8 +69,8 @@ Result<Location> Vfs::make_mountpoint(std::string_view path, mode_t type) {
   }
 }
 
-Result<MountPtr> Vfs::mount_at(std::string_view path, std::shared_ptr<Filesystem> filesystem, MountFlags flags,
-                               std::string source) {
+Result<MountPtr> Vfs::mount_at(std::string_view path, std::shared_ptr<Filesystem> filesystem,
+                               MountFlags flags, std::string source) {
   std::unique_lock lock(tree_lock_);
   InodePtr root = filesystem->root();
   Location where = TRY(make_mountpoint(path, root->type()));
@@ -95,7 +96,8 @@ Result<void> Vfs::remount(const Location& where, unsigned long flags) {
   return {};
 }
 
-Result<void> Vfs::bind(const Caller& caller, const std::string& source, const Location& where, unsigned long flags) {
+Result<void> Vfs::bind(const Caller& caller, const std::string& source, const Location& where,
+                       unsigned long flags) {
   Location from = TRY(walk_locked(caller, caller.cwd, source, {}));
   if (from.dentry->inode()->is_directory() != where.dentry->inode()->is_directory()) return err(ENOTDIR);
   MountPtr copy = attach(from.mount->filesystem, from.dentry, where, from.mount->flags, from.mount->source);
@@ -113,7 +115,8 @@ Result<void> Vfs::bind(const Caller& caller, const std::string& source, const Lo
       for (const Dentry* at = below->mountpoint.get(); at; at = at->parent().get())
         is_inside |= at == copied[pair].second->root.get();
       if (!is_inside) continue;
-      MountPtr twin = attach(below->filesystem, below->root, {copied[pair].second, below->mountpoint}, below->flags, below->source);
+      MountPtr twin = attach(below->filesystem, below->root, {copied[pair].second, below->mountpoint},
+                             below->flags, below->source);
       twin->is_locked = below->is_locked;
       copied.emplace_back(below, twin);
       break;
@@ -168,7 +171,8 @@ Result<void> Vfs::umount(const Caller& caller, const std::string& target, int fl
   Location where = TRY(walk_locked(caller, caller.cwd, target, {.follow = follow}));
   MountPtr mount = where.mount;
   if (where.dentry != mount->root || !mount->parent || mount->is_locked) return err(EINVAL);
-  bool has_mounts_below = std::any_of(mounts_.begin(), mounts_.end(), [&](const MountPtr& other) { return other->parent == mount; });
+  bool has_mounts_below = std::any_of(mounts_.begin(), mounts_.end(),
+                                      [&](const MountPtr& other) { return other->parent == mount; });
   bool is_detached = flags & MNT_DETACH;
   if (has_mounts_below && !is_detached) return err(EBUSY);
   std::vector<MountPtr> going{mount};
@@ -195,7 +199,8 @@ std::vector<Vfs::MountLine> Vfs::mounts(const Location& root) {
     Location at{mount, mount->root};
     // Below the caller's root only: others do not exist for it.
     bool is_visible = mount == root.mount;
-    for (Location up = at; !is_visible && up.mount && up.mount->parent; up = {up.mount->parent, up.mount->mountpoint}) {
+    for (Location up = at; !is_visible && up.mount && up.mount->parent;
+         up = {up.mount->parent, up.mount->mountpoint}) {
       for (const Dentry* dentry = up.mount->mountpoint.get(); dentry; dentry = dentry->parent().get())
         is_visible |= up.mount->parent == root.mount && dentry == root.dentry.get();
     }

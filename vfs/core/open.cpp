@@ -18,10 +18,11 @@ bool wants_writing(int flags) { return (flags & O_ACCMODE) != O_RDONLY || (flags
 bool wants_reading(int flags) { return (flags & O_ACCMODE) != O_WRONLY; }
 
 // What a file system's open may see: everything else is decided here.
-constexpr int kPassedFlags = O_ACCMODE | O_APPEND | O_TRUNC | O_DIRECT | O_NONBLOCK | O_SYNC | O_DSYNC | O_NOATIME |
-                             O_PATH | O_ASYNC | O_NOFOLLOW;
+constexpr int kPassedFlags = O_ACCMODE | O_APPEND | O_TRUNC | O_DIRECT | O_NONBLOCK | O_SYNC | O_DSYNC |
+                             O_NOATIME | O_PATH | O_ASYNC | O_NOFOLLOW;
 // What F_GETFL of an open directory shows of the flags it was opened with.
-constexpr int kDirectoryFlags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_APPEND | O_NONBLOCK | O_SYNC | O_NOATIME;
+constexpr int kDirectoryFlags =
+    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_APPEND | O_NONBLOCK | O_SYNC | O_NOATIME;
 
 Result<void> check_flags(const OpenRequest& request) {
   bool is_tmpfile = (request.flags & O_TMPFILE) == O_TMPFILE;
@@ -44,7 +45,10 @@ Result<OpenedFile> Vfs::open(const Caller& caller, const Location& base, std::st
 
   std::unique_lock exclusive(tree_lock_, std::defer_lock);
   std::shared_lock shared(tree_lock_, std::defer_lock);
-  if (changes_tree) exclusive.lock(); else shared.lock();
+  if (changes_tree)
+    exclusive.lock();
+  else
+    shared.lock();
 
   if (creates) return open_creating(caller, base, path, request);
   bool follows = !(request.flags & O_NOFOLLOW) && (request.flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
@@ -84,13 +88,16 @@ Result<OpenedFile> Vfs::open_creating(const Caller& caller, const Location& base
     parent = TRY(walk.through_symlink(parent, child));
   }
 
-  NewNode node = TRY(owned_by_caller(caller, parent.directory, S_IFREG | ((request.mode & 07777) & ~caller.umask)));
+  NewNode node =
+      TRY(owned_by_caller(caller, parent.directory, S_IFREG | ((request.mode & 07777) & ~caller.umask)));
   TRY(check_create(caller, parent));
   DentryPtr made = TRY(create_at(parent, node));
-  return open_existing(caller, {parent.directory.mount, made}, request.flags & ~(O_CREAT | O_EXCL | O_TRUNC), true);
+  return open_existing(caller, {parent.directory.mount, made}, request.flags & ~(O_CREAT | O_EXCL | O_TRUNC),
+                       true);
 }
 
-Result<OpenedFile> Vfs::open_unnamed(const Caller& caller, const Location& directory, const OpenRequest& request) {
+Result<OpenedFile> Vfs::open_unnamed(const Caller& caller, const Location& directory,
+                                     const OpenRequest& request) {
   const InodePtr& inode = directory.dentry->inode();
   if (!inode->is_directory()) return err(ENOTDIR);
   if (directory.mount->flags.is_read_only) return err(EROFS);
@@ -123,12 +130,14 @@ Result<void> Vfs::check_open(const Caller& caller, const Location& location, int
   return {};
 }
 
-Result<OpenedFile> Vfs::open_existing(const Caller& caller, const Location& location, int flags, bool was_created) {
+Result<OpenedFile> Vfs::open_existing(const Caller& caller, const Location& location, int flags,
+                                      bool was_created) {
   const InodePtr& inode = location.dentry->inode();
   if ((flags & O_DIRECTORY) && !inode->is_directory()) return err(ENOTDIR);
   if (flags & O_PATH) {
     if (inode->is_directory()) return open_directory(location, flags);
-    if (inode->is_generated()) return OpenedFile{TRY(generated_->open(location, "", O_PATH, 0444)), std::nullopt};
+    if (inode->is_generated())
+      return OpenedFile{TRY(generated_->open(location, "", O_PATH, 0444)), std::nullopt};
     return OpenedFile{TRY(inode->open(caller, O_PATH)), std::nullopt};
   }
   if (!was_created) TRY(check_open(caller, location, flags));
@@ -209,7 +218,7 @@ Result<bool> Vfs::refill(const Caller& caller, int host_fd) {
   {
     std::shared_lock lock(tree_lock_);
     auto fresh = location->dentry->inode()->generate(&caller);
-    if (!fresh) return true;   // its process is gone: the last content stays
+    if (!fresh) return true;  // its process is gone: the last content stays
     content = std::move(*fresh);
   }
   std::string path = "/proc/self/fd/" + std::to_string(host_fd);

@@ -14,8 +14,8 @@ class AnonymousFilesystem : public Filesystem {
   AnonymousFilesystem() : Filesystem("anon", CachePolicy::kTrust) {}
   InodePtr root() override { return nullptr; }
   Result<struct statfs> statfs() override {
-    struct statfs status {};
-    status.f_type = 0x09041934;   // ANON_INODE_FS_MAGIC
+    struct statfs status{};
+    status.f_type = 0x09041934;  // ANON_INODE_FS_MAGIC
     status.f_bsize = 4096;
     status.f_namelen = 255;
     return status;
@@ -115,7 +115,8 @@ class OpenObject : public Inode {
     int had = TRY(host_result(::fcntl(fd_.get(), F_GETFL)));
     bool reads = (wanted & O_ACCMODE) != O_WRONLY;
     bool writes = (wanted & O_ACCMODE) != O_RDONLY || (wanted & O_TRUNC);
-    if ((reads && (had & O_ACCMODE) == O_WRONLY) || (writes && (had & O_ACCMODE) == O_RDONLY)) return err(EACCES);
+    if ((reads && (had & O_ACCMODE) == O_WRONLY) || (writes && (had & O_ACCMODE) == O_RDONLY))
+      return err(EACCES);
     if ((had & O_APPEND) && writes && !(wanted & O_APPEND)) return err(EACCES);
     return {};
   }
@@ -128,7 +129,8 @@ class OpenObject : public Inode {
 
 class MountpointNode : public Inode {
  public:
-  MountpointNode(Filesystem& filesystem, mode_t type, uint64_t number) : Inode(filesystem, type), number_(number) {}
+  MountpointNode(Filesystem& filesystem, mode_t type, uint64_t number)
+      : Inode(filesystem, type), number_(number) {}
 
   Result<Attributes> getattr() override {
     Attributes attributes{};

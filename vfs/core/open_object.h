@@ -1,4 +1,5 @@
-// OpenObject: a node that is nothing but an open descriptor: a pipe, a socket, a memfd, an unnamed or deleted file.
+// OpenObject: a node that is nothing but an open descriptor: a pipe, a socket, a memfd, an unnamed or deleted
+// file.
 #pragma once
 
 #include "sandbox/id_map.h"

@@ -31,7 +31,8 @@ Result<void> check_owner(const Credentials& credentials, const Attributes& attri
   return err(EPERM);
 }
 
-Result<void> check_delete(const Credentials& credentials, const Attributes& directory, const Attributes& victim) {
+Result<void> check_delete(const Credentials& credentials, const Attributes& directory,
+                          const Attributes& victim) {
   TRY(check_permission(credentials, directory, W_OK | X_OK));
   bool is_sticky = directory.stx_mode & S_ISVTX;
   if (is_sticky && credentials.fsuid != victim.stx_uid && credentials.fsuid != directory.stx_uid &&

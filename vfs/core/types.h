@@ -45,7 +45,7 @@ struct Caller {
   Location cwd;
   const Credentials& credentials;
   mode_t umask = 022;
-  pid_t host_tid = 0;   // for /proc/self
+  pid_t host_tid = 0;  // for /proc/self
 };
 
 // What to create. `mode` carries the type (S_IFMT) and permissions with the umask already applied.
@@ -53,13 +53,13 @@ struct NewNode {
   mode_t mode = 0;
   uid_t uid = 0;
   gid_t gid = 0;
-  dev_t device = 0;              // S_IFCHR and S_IFBLK
-  std::string symlink_target;    // S_IFLNK
+  dev_t device = 0;            // S_IFCHR and S_IFBLK
+  std::string symlink_target;  // S_IFLNK
 };
 
 // Which attributes to change; tv_nsec may be UTIME_NOW (utimensat(2)).
 struct AttributeChange {
-  std::optional<mode_t> mode;   // permission bits only (07777)
+  std::optional<mode_t> mode;  // permission bits only (07777)
   std::optional<uid_t> uid;
   std::optional<gid_t> gid;
   std::optional<uint64_t> size;
@@ -69,7 +69,7 @@ struct AttributeChange {
 struct DirectoryEntry {
   std::string name;
   uint64_t inode;
-  uint8_t type;   // DT_*
+  uint8_t type;  // DT_*
 };
 
 // One entry as getdents64 returns it; `next_position` is its d_off.

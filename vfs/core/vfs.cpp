@@ -23,14 +23,17 @@ constexpr size_t kMaximumCachedDentries = 200000;
 }  // namespace
 
 Vfs::Vfs(IdMap uid_map, IdMap gid_map)
-    : is_executing_([](const Attributes&) { return false; }), uid_map_(std::move(uid_map)), gid_map_(std::move(gid_map)) {}
+    : is_executing_([](const Attributes&) { return false; }),
+      uid_map_(std::move(uid_map)),
+      gid_map_(std::move(gid_map)) {}
 
 Vfs::~Vfs() = default;
 
 Result<std::unique_ptr<Vfs>> Vfs::create(HostMounter& mounter, IdMap uid_map, IdMap gid_map) {
   std::unique_ptr<Vfs> vfs(new Vfs(std::move(uid_map), std::move(gid_map)));
   vfs->stubs_ = TRY(DirectoryStubs::create(mounter));
-  vfs->generated_ = std::make_unique<GeneratedFiles>(TRY(mounter.new_tmpfs({.size_bytes = 256u << 20, .inode_limit = 0, .mode = 0700})));
+  vfs->generated_ = std::make_unique<GeneratedFiles>(
+      TRY(mounter.new_tmpfs({.size_bytes = 256u << 20, .inode_limit = 0, .mode = 0700})));
   vfs->anonymous_ = create_anonymous_filesystem();
   vfs->anonymous_mount_ = std::make_shared<Mount>(0, vfs->anonymous_, nullptr, MountFlags{});
   return vfs;
@@ -70,7 +73,7 @@ std::optional<Location> Vfs::location_of_private(int host_fd) {
 
 std::optional<Location> Vfs::find_in_filesystem(const MountPtr& mount, std::string_view path) {
   DentryPtr at = mount->root;
-  if (at->parent()) return std::nullopt;   // a bind of a subtree: the file system's own mount answers
+  if (at->parent()) return std::nullopt;  // a bind of a subtree: the file system's own mount answers
   while (!path.empty()) {
     size_t begin = path.find_first_not_of('/');
     if (begin == std::string_view::npos) break;
@@ -98,12 +101,14 @@ Result<Location> Vfs::locate(const Caller&, UniqueFd host_fd) {
     std::optional<Location> found = find_in_filesystem(*mount, *path);
     if (!found) continue;
     auto attributes = found->dentry->inode()->getattr();
-    bool is_same = attributes && makedev(attributes->stx_dev_major, attributes->stx_dev_minor) == status.st_dev &&
+    bool is_same = attributes &&
+                   makedev(attributes->stx_dev_major, attributes->stx_dev_minor) == status.st_dev &&
                    attributes->stx_ino == status.st_ino;
     if (is_same) return *found;
   }
   ObjectOrigin origin = is_passed ? ObjectOrigin::kPassedIn : ObjectOrigin::kInside;
-  InodePtr inode = create_open_object(*anonymous_, std::move(host_fd), status.st_mode, origin, uid_map_, gid_map_);
+  InodePtr inode =
+      create_open_object(*anonymous_, std::move(host_fd), status.st_mode, origin, uid_map_, gid_map_);
   return Location{anonymous_mount_, std::make_shared<Dentry>(nullptr, "", inode)};
 }
 
@@ -114,7 +119,8 @@ Result<Attributes> Vfs::stat(const Caller& caller, const Location& base, std::st
     std::shared_lock lock(tree_lock_);
     Location location = TRY(walk_locked(caller, base, path, options));
     attributes = attributes_of(location);
-    if (!attributes && location.dentry->parent()) location.dentry->parent()->forget_child(location.dentry->name());
+    if (!attributes && location.dentry->parent())
+      location.dentry->parent()->forget_child(location.dentry->name());
   }
   prune_if_large();
   return attributes;
@@ -122,7 +128,8 @@ Result<Attributes> Vfs::stat(const Caller& caller, const Location& base, std::st
 
 Result<Attributes> Vfs::stat_descriptor(const Caller& caller, int host_fd) {
   Attributes attributes;
-  TRY(host_status(::statx(host_fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &attributes)));
+  TRY(host_status(
+      ::statx(host_fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &attributes)));
   dev_t device = makedev(attributes.stx_dev_major, attributes.stx_dev_minor);
   std::optional<Location> location;
   if (S_ISDIR(attributes.stx_mode)) location = stubs_->find(device, attributes.stx_ino);
@@ -144,7 +151,8 @@ Result<void> Vfs::access(const Caller& caller, const Location& base, std::string
   bool is_noexec_file = (mode & X_OK) && inode->is_regular() && location.mount->flags.is_noexec;
   if (is_noexec_file) return err(EACCES);
   TRY(check_permission(caller.credentials, attributes, mode));
-  bool is_device = S_ISCHR(inode->type()) || S_ISBLK(inode->type()) || S_ISFIFO(inode->type()) || S_ISSOCK(inode->type());
+  bool is_device =
+      S_ISCHR(inode->type()) || S_ISBLK(inode->type()) || S_ISFIFO(inode->type()) || S_ISSOCK(inode->type());
   if ((mode & W_OK) && location.mount->flags.is_read_only && !is_device) return err(EROFS);
   return {};
 }
@@ -184,7 +192,7 @@ Result<Location> Vfs::enter_directory(const Caller& caller, const Location& base
 
 Result<UniqueFd> Vfs::watchable(const Caller& caller, const Location& base, std::string_view path,
                                 const WalkOptions& options) {
-  std::unique_lock lock(tree_lock_);   // a layered file system may copy up what is watched
+  std::unique_lock lock(tree_lock_);  // a layered file system may copy up what is watched
   Location location = TRY(walk_locked(caller, base, path, options));
   const InodePtr& inode = location.dentry->inode();
   TRY(check_permission(caller.credentials, TRY(inode->getattr()), R_OK));
@@ -195,7 +203,9 @@ Result<UniqueFd> Vfs::watchable(const Caller& caller, const Location& base, std:
   return inode->host_object();
 }
 
-void Vfs::set_factory(const std::string& type, FilesystemFactory factory) { factories_[type] = std::move(factory); }
+void Vfs::set_factory(const std::string& type, FilesystemFactory factory) {
+  factories_[type] = std::move(factory);
+}
 
 void Vfs::prune_if_large() {
   if (cached_dentries_.load(std::memory_order_relaxed) < kMaximumCachedDentries) return;

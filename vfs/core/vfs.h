@@ -1,4 +1,5 @@
-// Vfs: the sandbox's file system as system calls see it: path walk, permissions, mounts, and one method a call family.
+// Vfs: the sandbox's file system as system calls see it: path walk, permissions, mounts, and one method a
+// call family.
 #pragma once
 
 #include <functional>
@@ -20,26 +21,26 @@ class GeneratedFiles;
 // openat2(2)'s resolve bits and what else shapes a walk.
 struct WalkOptions {
   FollowLast follow = FollowLast::kYes;
-  uint64_t resolve = 0;            // RESOLVE_*
-  enum class EmptyPath { kRefused, kAllowed } empty_path = EmptyPath::kRefused;   // AT_EMPTY_PATH
+  uint64_t resolve = 0;                                                          // RESOLVE_*
+  enum class EmptyPath { kRefused, kAllowed } empty_path = EmptyPath::kRefused;  // AT_EMPTY_PATH
 };
 
 struct OpenRequest {
-  int flags = 0;          // O_*; O_CLOEXEC is ignored here
-  mode_t mode = 0;        // for O_CREAT and O_TMPFILE, before the umask
+  int flags = 0;    // O_*; O_CLOEXEC is ignored here
+  mode_t mode = 0;  // for O_CREAT and O_TMPFILE, before the umask
   uint64_t resolve = 0;
 };
 
 struct OpenedFile {
-  UniqueFd fd;            // to be installed into the workload
+  UniqueFd fd;  // to be installed into the workload
   // A FIFO opened without O_NONBLOCK: `fd` is then an O_PATH descriptor, and the open is made by
   // open("/proc/self/fd/N", blocking_flags) on a thread that may wait.
   std::optional<int> blocking_flags;
 };
 
 struct OpenedProgram {
-  UniqueFd fd;            // open for reading
-  Location location;      // for /proc/PID/exe
+  UniqueFd fd;        // open for reading
+  Location location;  // for /proc/PID/exe
 };
 
 // Where an AF_UNIX socket is to be made: bind() by `name` in `directory`, then Vfs::socket_was_bound.
@@ -47,7 +48,7 @@ struct SocketPlace {
   UniqueFd directory;
   std::string name;
   Location parent;
-  NewNode node;           // mode and owner the socket file shall have
+  NewNode node;  // mode and owner the socket file shall have
 };
 
 // Every public method takes the tree lock itself; none may be called with it held. All are safe from
@@ -76,7 +77,8 @@ class Vfs {
 
   // ---- walking ----
   Result<Location> walk(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
-  // The path from the caller's root, as getcwd prints it ("(unreachable)/..." outside it). Errors: ENOENT (deleted).
+  // The path from the caller's root, as getcwd prints it ("(unreachable)/..." outside it). Errors: ENOENT
+  // (deleted).
   Result<std::string> path_of(const Caller&, const Location& location);
   // The same, for readlink of /proc links: " (deleted)" appended, "(unreachable)" never shown, never fails.
   std::string display_path(const Location& root, const Location& location);
@@ -93,19 +95,25 @@ class Vfs {
   // fstat: what a real descriptor of the workload shows.
   Result<Attributes> stat_descriptor(const Caller&, int host_fd);
   // `mode`: F_OK or R_OK|W_OK|X_OK, tested with the caller's fs ids (for access(2) pass real ids as those).
-  Result<void> access(const Caller&, const Location& base, std::string_view path, int mode, const WalkOptions&);
-  Result<std::string> readlink(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
-  Result<struct statfs> statfs(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
+  Result<void> access(const Caller&, const Location& base, std::string_view path, int mode,
+                      const WalkOptions&);
+  Result<std::string> readlink(const Caller&, const Location& base, std::string_view path,
+                               const WalkOptions&);
+  Result<struct statfs> statfs(const Caller&, const Location& base, std::string_view path,
+                               const WalkOptions&);
   // A directory the caller may enter: for chdir and chroot. Errors: ENOTDIR, EACCES.
-  Result<Location> enter_directory(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
+  Result<Location> enter_directory(const Caller&, const Location& base, std::string_view path,
+                                   const WalkOptions&);
 
   // ---- opening ----
   Result<OpenedFile> open(const Caller&, const Location& base, std::string_view path, const OpenRequest&);
   // For execve: a regular file with x permission on a mount without noexec. Errors: EACCES, ETXTBSY.
-  Result<OpenedProgram> open_program(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
+  Result<OpenedProgram> open_program(const Caller&, const Location& base, std::string_view path,
+                                     const WalkOptions&);
   // Entries of the directory behind the stub `host_fd`, from the descriptor's own offset on; `take` says
   // whether the entry fitted, and the offset moves past those that did. Errors: ENOTDIR, ENOENT (deleted).
-  Result<void> read_directory(const Caller&, int host_fd, const std::function<bool(const ListedEntry&)>& take);
+  Result<void> read_directory(const Caller&, int host_fd,
+                              const std::function<bool(const ListedEntry&)>& take);
   // Called before a read from offset 0: a generated file gets fresh content. False: not generated.
   Result<bool> refill(const Caller&, int host_fd);
 
@@ -115,29 +123,32 @@ class Vfs {
   Result<void> symlink(const Caller&, std::string_view target, const Location& base, std::string_view path);
   // `old_options` follows the last component with AT_SYMLINK_FOLLOW; with an empty old path `old_object`
   // is the descriptor to link (else -1).
-  Result<void> link(const Caller&, const Location& old_base, std::string_view old_path, const WalkOptions& old_options,
-                    int old_object, const Location& new_base, std::string_view new_path);
+  Result<void> link(const Caller&, const Location& old_base, std::string_view old_path,
+                    const WalkOptions& old_options, int old_object, const Location& new_base,
+                    std::string_view new_path);
   Result<void> unlink(const Caller&, const Location& base, std::string_view path);
   Result<void> rmdir(const Caller&, const Location& base, std::string_view path);
-  Result<void> rename(const Caller&, const Location& old_base, std::string_view old_path, const Location& new_base,
-                      std::string_view new_path, unsigned flags);
+  Result<void> rename(const Caller&, const Location& old_base, std::string_view old_path,
+                      const Location& new_base, std::string_view new_path, unsigned flags);
 
   // ---- changing a node ----
-  Result<void> chmod(const Caller&, const Location& base, std::string_view path, mode_t mode, const WalkOptions&);
+  Result<void> chmod(const Caller&, const Location& base, std::string_view path, mode_t mode,
+                     const WalkOptions&);
   // uid or gid -1: leave.
-  Result<void> chown(const Caller&, const Location& base, std::string_view path, uid_t, gid_t, const WalkOptions&);
+  Result<void> chown(const Caller&, const Location& base, std::string_view path, uid_t, gid_t,
+                     const WalkOptions&);
   // nullopt: both now, needing only write permission. tv_nsec may be UTIME_NOW or UTIME_OMIT.
   Result<void> set_times(const Caller&, const Location& base, std::string_view path,
                          const std::optional<std::pair<timespec, timespec>>& times, const WalkOptions&);
   Result<void> truncate(const Caller&, const Location& base, std::string_view path, uint64_t size);
-  Result<std::string> getxattr(const Caller&, const Location& base, std::string_view path, const std::string& name,
-                               const WalkOptions&);
+  Result<std::string> getxattr(const Caller&, const Location& base, std::string_view path,
+                               const std::string& name, const WalkOptions&);
   Result<void> setxattr(const Caller&, const Location& base, std::string_view path, const std::string& name,
                         std::string_view value, int flags, const WalkOptions&);
   Result<std::vector<std::string>> listxattr(const Caller&, const Location& base, std::string_view path,
                                              const WalkOptions&);
-  Result<void> removexattr(const Caller&, const Location& base, std::string_view path, const std::string& name,
-                           const WalkOptions&);
+  Result<void> removexattr(const Caller&, const Location& base, std::string_view path,
+                           const std::string& name, const WalkOptions&);
 
   // ---- sockets, watches ----
   // Errors: EADDRINUSE (exists), and create's.
@@ -149,15 +160,16 @@ class Vfs {
   Result<UniqueFd> watchable(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
 
   // ---- mounts made by the sandbox's own root ----
-  // As mount(2); CAP_SYS_ADMIN is checked. bind, remount, propagation (accepted), or a type with a factory; else ENODEV.
-  Result<void> mount(const Caller&, const std::string& source, const std::string& target, const std::string& type,
-                     unsigned long flags, const std::string& data);
+  // As mount(2); CAP_SYS_ADMIN is checked. bind, remount, propagation (accepted), or a type with a factory;
+  // else ENODEV.
+  Result<void> mount(const Caller&, const std::string& source, const std::string& target,
+                     const std::string& type, unsigned long flags, const std::string& data);
   Result<void> umount(const Caller&, const std::string& target, int flags);
   // For /proc/PID/mountinfo: every mount reachable from `root`, parents first.
   struct MountLine {
     int id, parent_id;
     dev_t device;
-    std::string root, mountpoint;   // before octal escapes
+    std::string root, mountpoint;  // before octal escapes
     MountFlags flags;
     std::string type, source, options;
   };
@@ -175,11 +187,13 @@ class Vfs {
 
  private:
   friend class Walk;
-  struct Parent;        // the directory and last name that a creating or removing call walks to
+  struct Parent;  // the directory and last name that a creating or removing call walks to
   Vfs(IdMap uid_map, IdMap gid_map);
 
-  Result<Location> walk_locked(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
-  Result<Parent> walk_parent(const Caller&, const Location& base, std::string_view path, uint64_t resolve = 0);
+  Result<Location> walk_locked(const Caller&, const Location& base, std::string_view path,
+                               const WalkOptions&);
+  Result<Parent> walk_parent(const Caller&, const Location& base, std::string_view path,
+                             uint64_t resolve = 0);
   // The (possibly negative) dentry of a name in a directory, mounts not crossed.
   Result<DentryPtr> child_of(const DentryPtr& directory, std::string_view name);
   // What is mounted on top of a location.
@@ -188,7 +202,8 @@ class Vfs {
   Result<Attributes> attributes_of(const Location& location);
 
   Result<OpenedFile> open_existing(const Caller&, const Location& location, int flags, bool was_created);
-  Result<OpenedFile> open_creating(const Caller&, const Location& base, std::string_view path, const OpenRequest&);
+  Result<OpenedFile> open_creating(const Caller&, const Location& base, std::string_view path,
+                                   const OpenRequest&);
   Result<OpenedFile> open_unnamed(const Caller&, const Location& directory, const OpenRequest&);
   Result<OpenedFile> open_directory(const Location& directory, int flags);
   Result<void> check_open(const Caller&, const Location& location, int flags);
@@ -202,7 +217,8 @@ class Vfs {
   bool is_mountpoint(const DentryPtr& dentry) const;
   void changed() { generation_.fetch_add(1, std::memory_order_release); }
 
-  MountPtr attach(std::shared_ptr<Filesystem>, DentryPtr root, const Location& where, MountFlags, std::string source);
+  MountPtr attach(std::shared_ptr<Filesystem>, DentryPtr root, const Location& where, MountFlags,
+                  std::string source);
   Result<Location> make_mountpoint(std::string_view path, mode_t type);
   Result<void> remount(const Location& where, unsigned long flags);
   Result<void> bind(const Caller&, const std::string& source, const Location& where, unsigned long flags);
@@ -214,11 +230,11 @@ class Vfs {
   std::atomic<size_t> cached_dentries_{0};
   Location root_;
   int next_mount_id_ = 1;
-  std::vector<MountPtr> mounts_;   // in mount order
+  std::vector<MountPtr> mounts_;  // in mount order
   std::unordered_map<std::string, FilesystemFactory> factories_;
   std::function<bool(const Attributes&)> is_executing_;
   IdMap uid_map_, gid_map_;
-  std::shared_ptr<Filesystem> anonymous_;   // what descriptors without a name live in
+  std::shared_ptr<Filesystem> anonymous_;  // what descriptors without a name live in
   MountPtr anonymous_mount_;
   std::vector<std::pair<dev_t, ino_t>> passed_objects_;
   std::unique_ptr<DirectoryStubs> stubs_;

@@ -26,7 +26,11 @@ uint64_t now_ms() {
 }  // namespace
 
 Walk::Walk(Vfs& vfs, const Caller& caller, const Location& base, uint64_t resolve)
-    : vfs_(vfs), caller_(caller), resolve_(resolve), top_(resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH) ? base : caller.root), at_(base) {}
+    : vfs_(vfs),
+      caller_(caller),
+      resolve_(resolve),
+      top_(resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH) ? base : caller.root),
+      at_(base) {}
 
 Result<void> Walk::start(std::string_view path) {
   if (path.size() >= PATH_MAX) return err(ENAMETOOLONG);
@@ -164,7 +168,8 @@ Result<DentryPtr> Vfs::child_of(const DentryPtr& directory, std::string_view nam
   const InodePtr& inode = directory->inode();
   CachePolicy policy = inode->filesystem().cache_policy();
   if (DentryPtr cached = directory->find_child(name)) {
-    if (cached->is_pinned || cached->mounts_here.load(std::memory_order_relaxed) > 0 || policy == CachePolicy::kTrust)
+    if (cached->is_pinned || cached->mounts_here.load(std::memory_order_relaxed) > 0 ||
+        policy == CachePolicy::kTrust)
       return cached;
     if (policy == CachePolicy::kRevalidate && !cached->is_negative()) {
       if (!cached->inode()->is_directory()) return cached;

@@ -28,7 +28,7 @@ class Walk {
   Result<Vfs::Parent> through_symlink(const Vfs::Parent& parent, const DentryPtr& link);
 
  private:
-  enum class Followed { kPath, kObject };   // a target to walk on with, or a magic link's object
+  enum class Followed { kPath, kObject };  // a target to walk on with, or a magic link's object
 
   Result<void> start(std::string_view path);
   bool next_component(std::string_view* name, bool* is_last);
@@ -41,9 +41,10 @@ class Walk {
   Vfs& vfs_;
   const Caller& caller_;
   const uint64_t resolve_;
-  Location top_;      // where ".." stops and "/" leads: the caller's root, or the base with RESOLVE_IN_ROOT or BENEATH
+  Location
+      top_;  // where ".." stops and "/" leads: the caller's root, or the base with RESOLVE_IN_ROOT or BENEATH
   Location at_;
-  std::string spliced_;      // owns `rest_` once a symlink's target was put in front of it
+  std::string spliced_;  // owns `rest_` once a symlink's target was put in front of it
   std::string_view rest_;
   bool has_trailing_slash_ = false;
   int links_ = 0;

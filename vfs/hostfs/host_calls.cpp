@@ -16,9 +16,9 @@
 namespace sandbox::vfs {
 namespace {
 
-constexpr long kFchmodat2 = 452;   // Linux 6.6; not in Debian 12's headers
-constexpr int kWorkloadFlags = O_ACCMODE | O_APPEND | O_TRUNC | O_DIRECT | O_NONBLOCK | O_SYNC | O_DSYNC | O_NOATIME |
-                               O_PATH | O_LARGEFILE | O_NOFOLLOW;
+constexpr long kFchmodat2 = 452;  // Linux 6.6; not in Debian 12's headers
+constexpr int kWorkloadFlags = O_ACCMODE | O_APPEND | O_TRUNC | O_DIRECT | O_NONBLOCK | O_SYNC | O_DSYNC |
+                               O_NOATIME | O_PATH | O_LARGEFILE | O_NOFOLLOW;
 
 // Like openat with O_NOFOLLOW, which fcntl(F_GETFL) would show to the workload.
 int open_name(HostName name, int flags, mode_t mode) {
@@ -30,7 +30,8 @@ int open_name(HostName name, int flags, mode_t mode) {
   how.resolve = RESOLVE_NO_SYMLINKS;
   int fd = static_cast<int>(syscall(SYS_openat2, name.directory, name.name, &how, sizeof how));
   // A link itself can only be opened so.
-  if (fd < 0 && errno == ELOOP && is_path) fd = openat(name.directory, name.name, flags | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno == ELOOP && is_path)
+    fd = openat(name.directory, name.name, flags | O_NOFOLLOW | O_CLOEXEC);
   return fd;
 }
 
@@ -100,8 +101,9 @@ void OwnerMaps::translate(Attributes& attributes) const {
 
 Result<Attributes> host_attributes(HostName name) {
   Attributes attributes;
-  if (syscall(SYS_statx, name.directory, name.name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | name.empty_path_flag(),
-              STATX_BASIC_STATS | STATX_BTIME, &attributes) != 0) {
+  if (syscall(SYS_statx, name.directory, name.name,
+              AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | name.empty_path_flag(), STATX_BASIC_STATS | STATX_BTIME,
+              &attributes) != 0) {
     return last_error();
   }
   attributes.stx_mask &= STATX_BASIC_STATS | STATX_BTIME;
@@ -171,8 +173,8 @@ Result<void> host_chown(HostName name, uid_t uid, gid_t gid) {
 
 Result<void> host_set_times(HostName name, const timespec& atime, const timespec& mtime) {
   timespec times[2] = {atime, mtime};
-  return host_status(syscall(SYS_utimensat, name.directory, name.name, times,
-                             AT_SYMLINK_NOFOLLOW | name.empty_path_flag()));
+  return host_status(
+      syscall(SYS_utimensat, name.directory, name.name, times, AT_SYMLINK_NOFOLLOW | name.empty_path_flag()));
 }
 
 Result<void> host_change(HostName name, const AttributeChange& change, const OwnerMaps& maps) {
@@ -234,8 +236,8 @@ Result<void> host_link_unnamed(int object, HostName name) {
   if (linkat(object, "", name.directory, name.name, AT_EMPTY_PATH) == 0) return {};
   // Without CAP_DAC_READ_SEARCH the kernel says ENOENT; the way through /proc needs no capability.
   if (errno != ENOENT && errno != EPERM) return last_error();
-  return host_status(linkat(AT_FDCWD, path_of_own_descriptor(object).c_str(), name.directory, name.name,
-                            AT_SYMLINK_FOLLOW));
+  return host_status(
+      linkat(AT_FDCWD, path_of_own_descriptor(object).c_str(), name.directory, name.name, AT_SYMLINK_FOLLOW));
 }
 
 Result<void> host_list(int directory, const TakeEntry& take) {
@@ -271,15 +273,18 @@ struct MountedObject {
 
 std::optional<MountedObject> mounted_object(int fd) {
   Attributes attributes;
-  if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &attributes) != 0) return std::nullopt;
-  return MountedObject{attributes.stx_mnt_id, attributes.stx_ino, attributes.stx_dev_major, attributes.stx_dev_minor};
+  if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &attributes) != 0)
+    return std::nullopt;
+  return MountedObject{attributes.stx_mnt_id, attributes.stx_ino, attributes.stx_dev_major,
+                       attributes.stx_dev_minor};
 }
 
 Result<UniqueFd> open_beneath(int root, const std::string& relative) {
   if (relative.empty()) return host_open({root, ""}, O_PATH);
-  open_how how{O_PATH | O_NOFOLLOW | O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-  return UniqueFd(TRY(host_result(
-      static_cast<int>(syscall(SYS_openat2, root, relative.c_str(), &how, sizeof how)))));
+  open_how how{O_PATH | O_NOFOLLOW | O_CLOEXEC, 0,
+               RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+  return UniqueFd(
+      TRY(host_result(static_cast<int>(syscall(SYS_openat2, root, relative.c_str(), &how, sizeof how)))));
 }
 
 }  // namespace
@@ -306,14 +311,29 @@ std::string filesystem_type_name(long magic) {
     unsigned long magic;
     const char* name;
   } kNames[] = {
-      {EXT4_SUPER_MAGIC, "ext4"},        {TMPFS_MAGIC, "tmpfs"},          {XFS_SUPER_MAGIC, "xfs"},
-      {BTRFS_SUPER_MAGIC, "btrfs"},      {OVERLAYFS_SUPER_MAGIC, "overlay"}, {0x2fc12fc1, "zfs"},
-      {NFS_SUPER_MAGIC, "nfs"},          {SQUASHFS_MAGIC, "squashfs"},    {EROFS_SUPER_MAGIC_V1, "erofs"},
-      {F2FS_SUPER_MAGIC, "f2fs"},        {FUSE_SUPER_MAGIC, "fuse"},      {MSDOS_SUPER_MAGIC, "vfat"},
-      {0x2011bab0, "exfat"},             {ISOFS_SUPER_MAGIC, "iso9660"},  {V9FS_MAGIC, "9p"},
-      {RAMFS_MAGIC, "ramfs"},            {0xca451a4e, "bcachefs"},        {DEVPTS_SUPER_MAGIC, "devpts"},
-      {PROC_SUPER_MAGIC, "proc"},        {SYSFS_MAGIC, "sysfs"},          {CGROUP2_SUPER_MAGIC, "cgroup2"},
-      {0x6a656a63, "virtiofs"},          {CIFS_SUPER_MAGIC, "cifs"},
+      {EXT4_SUPER_MAGIC, "ext4"},
+      {TMPFS_MAGIC, "tmpfs"},
+      {XFS_SUPER_MAGIC, "xfs"},
+      {BTRFS_SUPER_MAGIC, "btrfs"},
+      {OVERLAYFS_SUPER_MAGIC, "overlay"},
+      {0x2fc12fc1, "zfs"},
+      {NFS_SUPER_MAGIC, "nfs"},
+      {SQUASHFS_MAGIC, "squashfs"},
+      {EROFS_SUPER_MAGIC_V1, "erofs"},
+      {F2FS_SUPER_MAGIC, "f2fs"},
+      {FUSE_SUPER_MAGIC, "fuse"},
+      {MSDOS_SUPER_MAGIC, "vfat"},
+      {0x2011bab0, "exfat"},
+      {ISOFS_SUPER_MAGIC, "iso9660"},
+      {V9FS_MAGIC, "9p"},
+      {RAMFS_MAGIC, "ramfs"},
+      {0xca451a4e, "bcachefs"},
+      {DEVPTS_SUPER_MAGIC, "devpts"},
+      {PROC_SUPER_MAGIC, "proc"},
+      {SYSFS_MAGIC, "sysfs"},
+      {CGROUP2_SUPER_MAGIC, "cgroup2"},
+      {0x6a656a63, "virtiofs"},
+      {CIFS_SUPER_MAGIC, "cifs"},
   };
   for (const auto& known : kNames) {
     if (static_cast<unsigned long>(magic) == known.magic) return known.name;

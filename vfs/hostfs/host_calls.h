@@ -1,4 +1,5 @@
-// Host system calls on one name of one host directory; none of them follows a symbolic link or blocks on a FIFO.
+// Host system calls on one name of one host directory; none of them follows a symbolic link or blocks on a
+// FIFO.
 #pragma once
 
 #include <fcntl.h>
@@ -53,7 +54,8 @@ Result<UniqueFd> host_open_for_workload(HostName name, mode_t type, int flags, H
 Result<UniqueFd> host_open_created(HostName name, int flags);
 Result<std::string> host_readlink(HostName name);
 
-// Applies a change whose ids are the workload's. Errors: EINVAL (id without a mapping), EPERM, EACCES, EOPNOTSUPP.
+// Applies a change whose ids are the workload's. Errors: EINVAL (id without a mapping), EPERM, EACCES,
+// EOPNOTSUPP.
 Result<void> host_change(HostName name, const AttributeChange& change, const OwnerMaps& maps);
 Result<void> host_chmod(HostName name, mode_t mode);
 Result<void> host_chown(HostName name, uid_t uid, gid_t gid);
@@ -62,8 +64,8 @@ Result<void> host_set_times(HostName name, const timespec& atime, const timespec
 // `node` with the sentry's ids. A group without a mapping is still right when the set-group-ID directory
 // `parent` hands it down (fs/inode.c: inode_init_owner). Errors: EOVERFLOW (id without a mapping).
 Result<NewNode> host_node_below(const NewNode& node, HostName parent, const OwnerMaps& maps);
-// Creates `node` (ids the sentry's) with exactly its mode and owner whatever the sentry's umask, or nothing at all.
-// Errors: EEXIST, EPERM (device other than character 0:0), and the host's. Returns what was made.
+// Creates `node` (ids the sentry's) with exactly its mode and owner whatever the sentry's umask, or nothing
+// at all. Errors: EEXIST, EPERM (device other than character 0:0), and the host's. Returns what was made.
 Result<Attributes> host_make(HostName name, const NewNode& node);
 // Makes owner and mode of an object just created what `node` says. Errors: EPERM.
 Result<void> host_finish_node(HostName name, const Attributes& made, const NewNode& node);

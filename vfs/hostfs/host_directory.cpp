@@ -22,7 +22,7 @@ HostIdentity HostIdentity::of(const Attributes& attributes) {
 class HostDirectory::OpenList {
  public:
   OpenList() {
-    struct rlimit limit {};
+    struct rlimit limit{};
     getrlimit(RLIMIT_NOFILE, &limit);
     limit_ = std::clamp<size_t>(limit.rlim_cur / 2, 4, 4096);
   }
@@ -64,7 +64,8 @@ class HostDirectory::OpenList {
     for (size_t steps = 2 * open_.size(); open_.size() > target && steps > 0; --steps) {
       HostDirectory& oldest = *open_.front();
       uint64_t state = oldest.state_.load(std::memory_order_acquire);
-      bool is_idle = !oldest.used_lately_.exchange(false, std::memory_order_relaxed) && (state & kPinMask) == 0;
+      bool is_idle =
+          !oldest.used_lately_.exchange(false, std::memory_order_relaxed) && (state & kPinMask) == 0;
       if (is_idle && oldest.state_.compare_exchange_strong(state, 0, std::memory_order_acq_rel)) {
         if (state != 0) ::close(static_cast<int>(state >> 32) - 1);
         open_.pop_front();
@@ -81,7 +82,7 @@ class HostDirectory::OpenList {
 };
 
 HostDirectory::OpenList& HostDirectory::open_list() {
-  static auto* list = new OpenList;   // never destroyed: handles may outlive static destructors
+  static auto* list = new OpenList;  // never destroyed: handles may outlive static destructors
   return *list;
 }
 

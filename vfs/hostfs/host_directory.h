@@ -15,7 +15,7 @@ namespace sandbox::vfs {
 struct HostIdentity {
   dev_t device = 0;
   uint64_t inode = 0;
-  mode_t type = 0;   // S_IFMT
+  mode_t type = 0;  // S_IFMT
   int64_t birth_seconds = 0;
   uint32_t birth_nanoseconds = 0;
 

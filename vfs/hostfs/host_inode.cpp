@@ -164,7 +164,8 @@ Result<std::string> HostFileInode::readlink(const Caller&) {
 
 Result<UniqueFd> HostFileInode::open(const Caller&, int flags) {
   bool is_device = type() == S_IFCHR || type() == S_IFBLK;
-  if (is_device && !(flags & O_PATH) && host_filesystem().devices() == HostDevices::kRefused) return err(EACCES);
+  if (is_device && !(flags & O_PATH) && host_filesystem().devices() == HostDevices::kRefused)
+    return err(EACCES);
   PinnedName at = TRY(place());
   if (is_just_created_.exchange(false, std::memory_order_relaxed)) return host_open_created(at.host(), flags);
   return host_open_for_workload(at.host(), type(), flags, host_filesystem().changes());

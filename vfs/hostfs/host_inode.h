@@ -1,4 +1,5 @@
-// HostInode: a node of hostfs; attributes are read from the host each time, as the workload changes them natively.
+// HostInode: a node of hostfs; attributes are read from the host each time, as the workload changes them
+// natively.
 #pragma once
 
 #include "vfs/core/inode.h"
@@ -86,7 +87,8 @@ class HostDirectoryInode final : public HostInode {
 // its type is the one looked up: a file replaced by rename on the host is simply the new file.
 class HostFileInode final : public HostInode {
  public:
-  HostFileInode(HostFs& filesystem, HostDirectoryPtr directory, std::string name, const HostIdentity& identity)
+  HostFileInode(HostFs& filesystem, HostDirectoryPtr directory, std::string name,
+                const HostIdentity& identity)
       : HostInode(filesystem, identity), directory_(std::move(directory)), name_(std::move(name)) {}
 
   Result<std::string> readlink(const Caller& caller) override;
@@ -97,7 +99,7 @@ class HostFileInode final : public HostInode {
   Result<PinnedName> place() override { return PinnedName{TRY(directory_->pin()), name_.c_str()}; }
 
   const HostDirectoryPtr directory_;
-  const std::string name_;   // "": the root of a bind of one file, open as directory_
+  const std::string name_;  // "": the root of a bind of one file, open as directory_
   // Created by us and not opened since: the first open is that of open(O_CREAT).
   std::atomic<bool> is_just_created_{false};
 };

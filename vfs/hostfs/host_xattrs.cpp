@@ -78,7 +78,8 @@ Result<std::string> with_buffer(size_t usual, size_t largest, Call call) {
 }  // namespace
 
 Result<std::string> host_getxattr(HostName name, const std::string& attribute) {
-  return with_buffer(256, XATTR_SIZE_MAX, [&](std::string& buffer) { return get_once(name, attribute, buffer); });
+  return with_buffer(256, XATTR_SIZE_MAX,
+                     [&](std::string& buffer) { return get_once(name, attribute, buffer); });
 }
 
 Result<void> host_setxattr(HostName name, const std::string& attribute, std::string_view value, int flags) {
@@ -90,7 +91,9 @@ Result<void> host_setxattr(HostName name, const std::string& attribute, std::str
         return syscall(kSetxattrat, directory, own_name, AT_SYMLINK_NOFOLLOW, attribute.c_str(), &arguments,
                        sizeof arguments);
       },
-      [&](const char* path) { return setxattr(path, attribute.c_str(), value.data(), value.size(), flags); }));
+      [&](const char* path) {
+        return setxattr(path, attribute.c_str(), value.data(), value.size(), flags);
+      }));
 }
 
 Result<std::vector<std::string>> host_listxattr(HostName name) {

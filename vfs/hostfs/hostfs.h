@@ -1,4 +1,5 @@
-// hostfs: a directory, or a single file, of the host as a file system; also what a private tmpfs is shown through.
+// hostfs: a directory, or a single file, of the host as a file system; also what a private tmpfs is shown
+// through.
 #pragma once
 
 #include "vfs/core/filesystem.h"
@@ -9,9 +10,9 @@ namespace sandbox::vfs {
 enum class HostDevices { kRefused, kVisible };
 
 struct HostFsOptions {
-  UniqueFd root;               // O_PATH; a directory, or any other object for a bind of one file
-  std::string type;            // as mountinfo shows it; "": found from the host's statfs
-  std::string source;          // "": the type
+  UniqueFd root;       // O_PATH; a directory, or any other object for a bind of one file
+  std::string type;    // as mountinfo shows it; "": found from the host's statfs
+  std::string source;  // "": the type
   std::string options = "rw";
   // kTrust only when nobody outside the sandbox can change the tree.
   CachePolicy policy = CachePolicy::kRevalidate;

@@ -24,8 +24,8 @@ Result<void> copy_through_buffer(int source, int target, off_t offset, off_t end
     ssize_t count = TRY(host_result(pread(source, buffer.data(), wanted, offset)));
     if (count == 0) return {};
     for (ssize_t written = 0; written < count;) {
-      written += TRY(host_result(pwrite(target, buffer.data() + written, static_cast<size_t>(count - written),
-                                        offset + written)));
+      written += TRY(host_result(
+          pwrite(target, buffer.data() + written, static_cast<size_t>(count - written), offset + written)));
     }
     offset += count;
   }
@@ -45,7 +45,8 @@ Result<void> copy_range(int source, int target, off_t offset, off_t end) {
   if (offset >= end) return {};
   TRY(host_result(lseek(target, offset, SEEK_SET)));
   while (offset < end) {
-    ssize_t count = sendfile(target, source, &offset, static_cast<size_t>(std::min<off_t>(end - offset, 1 << 30)));
+    ssize_t count =
+        sendfile(target, source, &offset, static_cast<size_t>(std::min<off_t>(end - offset, 1 << 30)));
     if (count < 0 && !is_unsupported_copy()) return last_error();
     if (count < 0) return copy_through_buffer(source, target, offset, end);
     if (count == 0) return {};
@@ -62,7 +63,7 @@ Result<void> copy_data(HostName source, int target) {
   TRY(host_status(ftruncate(target, status.st_size)));
   for (off_t offset = 0; offset < status.st_size;) {
     off_t data = lseek(file.get(), offset, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;   // a hole up to the end
+    if (data < 0 && errno == ENXIO) break;  // a hole up to the end
     if (data < 0) data = offset;
     off_t hole = lseek(file.get(), data, SEEK_HOLE);
     if (hole <= data || hole > status.st_size) hole = status.st_size;
@@ -75,7 +76,7 @@ Result<void> copy_data(HostName source, int target) {
 // The host may refuse attributes that mean something only where they were set; the user's own must arrive.
 Result<void> copy_xattrs(HostName source, HostName target) {
   auto attributes = host_listxattr(source);
-  if (!attributes) return {};   // EOPNOTSUPP, or a layer we may not read them from
+  if (!attributes) return {};  // EOPNOTSUPP, or a layer we may not read them from
   for (const std::string& attribute : *attributes) {
     if (is_layer_xattr(attribute) || attribute.starts_with("trusted.")) continue;
     auto value = host_getxattr(source, attribute);

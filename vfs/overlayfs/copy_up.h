@@ -13,7 +13,8 @@ constexpr const char* kForeignOwnerXattr = "user.sandbox.foreign_owner";
 // Copies what `source` names to the free name `target`: content with its holes (unless kNone), mode,
 // owner, times and extended attributes; the times of the target's directory stay as they were.
 // An owner that the sentry may not give is left, without set-ID bits; a directory is then marked with
-// kForeignOwnerXattr. Errors: EEXIST, EACCES, ENOSPC, EDQUOT, EFBIG, EPERM (device node), EIO; nothing is left behind.
+// kForeignOwnerXattr. Errors: EEXIST, EACCES, ENOSPC, EDQUOT, EFBIG, EPERM (device node), EIO; nothing is
+// left behind.
 Result<void> copy_up(WorkDirectory& work, HostName source, HostName target, CopiedData data);
 // Mode, owner, times and extended attributes alone, to an existing object of the same type.
 Result<void> copy_attributes(HostName source, const Attributes& attributes, HostName target);

@@ -35,7 +35,8 @@ bool LayerDirectory::is_hidden_name(std::string_view name) const {
 
 bool LayerDirectory::is_whiteout(HostName name, const Attributes& entry) const {
   if (is_whiteout_device(entry)) return true;
-  if (marks == nullptr || !marks->has_xattr_whiteouts || !S_ISREG(entry.stx_mode) || entry.stx_size != 0) return false;
+  if (marks == nullptr || !marks->has_xattr_whiteouts || !S_ISREG(entry.stx_mode) || entry.stx_size != 0)
+    return false;
   for (const char* attribute : kWhiteoutAttributes) {
     if (host_getxattr(name, attribute)) return true;
   }

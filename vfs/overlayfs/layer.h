@@ -1,4 +1,5 @@
-// What one layer says about names: whiteouts and opaque directories in the forms of the kernel and of OCI images.
+// What one layer says about names: whiteouts and opaque directories in the forms of the kernel and of OCI
+// images.
 #pragma once
 
 #include <unordered_set>
@@ -20,7 +21,7 @@ constexpr std::string_view kOpaqueMarker = ".wh..wh..opq";
 struct LayerMarks {
   bool is_opaque = false;
   bool has_xattr_whiteouts = false;
-  std::unordered_set<std::string> whiteouts;   // names that ".wh." entries hide below this layer
+  std::unordered_set<std::string> whiteouts;  // names that ".wh." entries hide below this layer
 
   bool is_empty() const { return !is_opaque && !has_xattr_whiteouts && whiteouts.empty(); }
 };
@@ -28,7 +29,7 @@ struct LayerMarks {
 struct LayerDirectory {
   HostDirectoryPtr handle;
   LayerFormat format = LayerFormat::kKernel;
-  std::shared_ptr<const LayerMarks> marks;   // null: nothing is marked, or nothing lies below
+  std::shared_ptr<const LayerMarks> marks;  // null: nothing is marked, or nothing lies below
 
   bool hides_below(std::string_view name) const;
   // The layer's own bookkeeping: neither visible nor to be made.

@@ -56,7 +56,8 @@ Result<InodePtr> OverlayDirectory::create(std::string_view name, const NewNode& 
   HostName target{directory.get(), terminated.c_str()};
   NewNode wanted = TRY(host_node_below(node, {directory.get(), ""}, overlay().owners()));
   auto made = host_make(target, wanted);
-  if (!made && made.error() == Errno(EEXIST) && has_whiteout(target)) made = make_over_whiteout(target, wanted);
+  if (!made && made.error() == Errno(EEXIST) && has_whiteout(target))
+    made = make_over_whiteout(target, wanted);
   if (!made) return std::unexpected(made.error());
 
   Found found{.top = *made, .is_upper = true};
@@ -172,7 +173,8 @@ Result<void> OverlayDirectory::rename_in_upper(HostName from, HostName to, OldNa
   };
   if (flags & RENAME_EXCHANGE || old_name == OldName::kGoes) return rename_with(flags);
   auto renamed = rename_with(RENAME_WHITEOUT);
-  bool is_unsupported = is_error(renamed, EINVAL) || is_error(renamed, EPERM) || is_error(renamed, EOPNOTSUPP);
+  bool is_unsupported =
+      is_error(renamed, EINVAL) || is_error(renamed, EPERM) || is_error(renamed, EOPNOTSUPP);
   if (!is_unsupported) return renamed;
   WorkDirectory::Item whiteout(overlay().work());
   TRY(make_whiteout(whiteout.host()));
@@ -187,7 +189,8 @@ Result<void> OverlayDirectory::move_directory(HostName from, HostName to, OldNam
   if (has_whiteout(to)) {
     // A directory cannot replace a whiteout by rename, but the two can change places.
     TRY(rename_in_upper(from, to, old_name, RENAME_EXCHANGE));
-    return old_name == OldName::kStaysHidden ? Result<void>() : host_status(unlinkat(from.directory, from.name, 0));
+    return old_name == OldName::kStaysHidden ? Result<void>()
+                                             : host_status(unlinkat(from.directory, from.name, 0));
   }
   auto renamed = rename_in_upper(from, to, old_name, 0);
   if (!is_error(renamed, ENOTEMPTY) && !is_error(renamed, EEXIST)) return renamed;
@@ -200,7 +203,8 @@ Result<void> OverlayDirectory::move_directory(HostName from, HostName to, OldNam
 }
 
 // What must hold before a rename: everything that moves is wholly in the upper.
-Result<void> OverlayDirectory::prepare_to_move(Inode& moved, OverlayDirectory& destination, std::string_view name) {
+Result<void> OverlayDirectory::prepare_to_move(Inode& moved, OverlayDirectory& destination,
+                                               std::string_view name) {
   if (!moved.is_directory()) return static_cast<OverlayFile&>(moved).make_upper(CopiedData::kWhole);
   auto& directory = static_cast<OverlayDirectory&>(moved);
   // As the kernel's overlayfs without redirect_dir: mv then copies.

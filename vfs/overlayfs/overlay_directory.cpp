@@ -106,14 +106,16 @@ InodePtr OverlayDirectory::node_for(std::string_view name, Found found) {
     return std::make_shared<OverlayFile>(overlay(), self(), name, parts_[found.layer].handle, found.is_upper,
                                          found.top.stx_mode & S_IFMT);
   }
-  auto directory =
-      std::make_shared<OverlayDirectory>(overlay(), self(), name, std::move(found.parts), found.is_upper, device_);
-  bool may_be_foreign = found.is_upper && directory->is_merged() && found.top.stx_uid == geteuid() &&
-                        (found.below.stx_uid != found.top.stx_uid || found.below.stx_gid != found.top.stx_gid);
+  auto directory = std::make_shared<OverlayDirectory>(overlay(), self(), name, std::move(found.parts),
+                                                      found.is_upper, device_);
+  bool may_be_foreign =
+      found.is_upper && directory->is_merged() && found.top.stx_uid == geteuid() &&
+      (found.below.stx_uid != found.top.stx_uid || found.below.stx_gid != found.top.stx_gid);
   if (may_be_foreign) {
     auto upper = directory->upper()->pin();
-    directory->has_foreign_owner_ = overlay().upper_format() == LayerFormat::kKernelAndMarker ||
-                                    (upper && host_getxattr({upper->get(), ""}, kForeignOwnerXattr).has_value());
+    directory->has_foreign_owner_ =
+        overlay().upper_format() == LayerFormat::kKernelAndMarker ||
+        (upper && host_getxattr({upper->get(), ""}, kForeignOwnerXattr).has_value());
   }
   return directory;
 }
@@ -139,8 +141,8 @@ bool OverlayDirectory::is_current(std::string_view name, const InodePtr& child) 
 
 struct OverlayListing {
   std::vector<DirectoryEntry> entries;
-  std::unordered_map<std::string, size_t> seen;   // index in entries, or kHidden
-  std::vector<size_t> merged;                     // entries that are directories in more than one layer
+  std::unordered_map<std::string, size_t> seen;  // index in entries, or kHidden
+  std::vector<size_t> merged;                    // entries that are directories in more than one layer
 };
 
 Result<void> OverlayDirectory::list_layer(size_t layer, OverlayListing& listing) {
@@ -162,12 +164,13 @@ Result<void> OverlayDirectory::list_layer(size_t layer, OverlayListing& listing)
     bool is_whiteout = false;
     if (type == DT_CHR || type == DT_UNKNOWN || (type == DT_REG && has_whiteout_files)) {
       auto attributes = host_attributes({directory.get(), name});
-      if (!attributes) return true;   // gone since
+      if (!attributes) return true;  // gone since
       is_whiteout = part.is_whiteout({directory.get(), name}, *attributes);
       type = static_cast<uint8_t>(IFTODT(attributes->stx_mode));
     }
     if (!is_lowest) listing.seen.emplace(name, is_whiteout ? kHidden : listing.entries.size());
-    if (!is_whiteout) listing.entries.push_back({name, is_upper && type == DT_DIR ? inode | kUpperInode : inode, type});
+    if (!is_whiteout)
+      listing.entries.push_back({name, is_upper && type == DT_DIR ? inode | kUpperInode : inode, type});
     return true;
   }));
   if (part.marks != nullptr && !is_lowest) {

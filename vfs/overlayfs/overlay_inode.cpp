@@ -30,14 +30,15 @@ Result<void> OverlayInode::setxattr(const std::string& name, std::string_view va
 Result<std::vector<std::string>> OverlayInode::listxattr() {
   PinnedName at = TRY(place());
   std::vector<std::string> names = TRY(host_listxattr(at.host()));
-  std::erase_if(names, [](const std::string& name) { return !workload_may_read_xattr(name) || is_layer_xattr(name); });
+  std::erase_if(
+      names, [](const std::string& name) { return !workload_may_read_xattr(name) || is_layer_xattr(name); });
   return names;
 }
 
 Result<void> OverlayInode::removexattr(const std::string& name) {
   TRY(workload_may_change_xattr(name));
   if (is_layer_xattr(name)) return err(EPERM);
-  TRY(getxattr(name));   // a name that is not there copies nothing up
+  TRY(getxattr(name));  // a name that is not there copies nothing up
   TRY(make_upper(CopiedData::kWhole));
   PinnedName at = TRY(place());
   return host_removexattr(at.host(), name);
@@ -97,7 +98,8 @@ Result<UniqueFd> OverlayFile::open_lower_fifo(int flags) {
 }
 
 Result<UniqueFd> OverlayFile::host_object() {
-  bool leads_outside = type() == S_IFSOCK && !is_upper_ && overlay().lower_sockets() == LowerSockets::kRefused;
+  bool leads_outside =
+      type() == S_IFSOCK && !is_upper_ && overlay().lower_sockets() == LowerSockets::kRefused;
   if (leads_outside) return err(ECONNREFUSED);
   PinnedName at = TRY(place());
   return host_open(at.host(), O_PATH);

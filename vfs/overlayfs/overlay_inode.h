@@ -78,10 +78,10 @@ class OverlayDirectory final : public OverlayInode {
  public:
   // What a name in a merged directory is.
   struct Found {
-    std::vector<LayerDirectory> parts;   // of a directory
-    Attributes top;                      // of what is visible
-    Attributes below;                    // of the second part, when there is one
-    size_t layer = 0;                    // index in our parts of what is visible
+    std::vector<LayerDirectory> parts;  // of a directory
+    Attributes top;                     // of what is visible
+    Attributes below;                   // of the second part, when there is one
+    size_t layer = 0;                   // index in our parts of what is visible
     bool is_upper = false;
     bool is_directory() const { return S_ISDIR(top.stx_mode); }
   };
@@ -122,7 +122,8 @@ class OverlayDirectory final : public OverlayInode {
 
   // Errors: ENOENT, ENAMETOOLONG, EACCES, EIO.
   Result<Found> find(std::string_view name, From from);
-  Result<void> add_part(Found& found, size_t layer, std::string_view name, const Attributes& attributes, bool* is_last);
+  Result<void> add_part(Found& found, size_t layer, std::string_view name, const Attributes& attributes,
+                        bool* is_last);
   InodePtr node_for(std::string_view name, Found found);
   // Whether removing `name` from the upper would let something below appear.
   Result<bool> is_below(std::string_view name);
@@ -141,7 +142,7 @@ class OverlayDirectory final : public OverlayInode {
   Result<bool> is_empty();
   Result<void> list_layer(size_t layer, OverlayListing& listing);
 
-  OverlayDirectoryPtr parent_;   // null: the root
+  OverlayDirectoryPtr parent_;  // null: the root
   std::string name_;
   std::vector<LayerDirectory> parts_;
   bool has_upper_;
@@ -152,11 +153,12 @@ class OverlayDirectory final : public OverlayInode {
   uint64_t inode_;
 };
 
-// Everything but directories. Which layer it is in is decided when it is looked up; it moves to the upper once.
+// Everything but directories. Which layer it is in is decided when it is looked up; it moves to the upper
+// once.
 class OverlayFile final : public OverlayInode {
  public:
-  OverlayFile(OverlayFs& filesystem, OverlayDirectoryPtr parent, std::string_view name, HostDirectoryPtr directory,
-              bool is_upper, mode_t type)
+  OverlayFile(OverlayFs& filesystem, OverlayDirectoryPtr parent, std::string_view name,
+              HostDirectoryPtr directory, bool is_upper, mode_t type)
       : OverlayInode(filesystem, type),
         parent_(std::move(parent)),
         name_(name),
@@ -176,11 +178,11 @@ class OverlayFile final : public OverlayInode {
 
   const OverlayDirectoryPtr parent_;
   const std::string name_;
-  HostDirectoryPtr directory_;   // of the layer it is in
+  HostDirectoryPtr directory_;  // of the layer it is in
   bool is_upper_;
   // Created by us and not opened since: the first open is that of open(O_CREAT).
   std::atomic<bool> is_just_created_{false};
-  UniqueFd private_fifo_;   // stands for a lower layer's FIFO, whose other end may be outside the sandbox
+  UniqueFd private_fifo_;  // stands for a lower layer's FIFO, whose other end may be outside the sandbox
 };
 
 }  // namespace sandbox::vfs

@@ -73,8 +73,8 @@ Result<std::shared_ptr<Filesystem>> create_overlayfs(OverlayOptions options) {
                                      std::move(upper.lock));
 }
 
-OverlayFs::OverlayFs(OverlayOptions options, std::vector<LayerDirectory> layers, std::unique_ptr<WorkDirectory> work,
-                     UniqueFd upper_lock)
+OverlayFs::OverlayFs(OverlayOptions options, std::vector<LayerDirectory> layers,
+                     std::unique_ptr<WorkDirectory> work, UniqueFd upper_lock)
     : Filesystem("overlay", options.policy),
       layers_(std::move(layers)),
       work_(std::move(work)),

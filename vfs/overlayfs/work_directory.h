@@ -44,7 +44,8 @@ class WorkDirectory {
   std::atomic<uint64_t> next_{1};
 };
 
-// Removes `name` and, when it is a directory, everything in it, crossing no symbolic link. Errors: the host's.
+// Removes `name` and, when it is a directory, everything in it, crossing no symbolic link. Errors: the
+// host's.
 Result<void> remove_host_tree(HostName name);
 
 }  // namespace sandbox::vfs
