@@ -60,6 +60,15 @@ size_t Dentry::prune() {
   return gone;
 }
 
+void Dentry::drop_children() {
+  std::map<std::string, DentryPtr, std::less<>> going;
+  {
+    std::lock_guard lock(children_lock_);
+    going.swap(children_);
+  }
+  for (const auto& [name, child] : going) child->drop_children();
+}
+
 std::vector<DentryPtr> Dentry::pinned_children() const {
   std::lock_guard lock(children_lock_);
   std::vector<DentryPtr> pinned;

@@ -44,6 +44,9 @@ class Dentry : public std::enable_shared_from_this<Dentry> {
   // never dropped. Set before the dentry is shared.
   bool is_pinned = false;
   std::vector<DentryPtr> pinned_children() const;
+  // Takes the whole cached subtree apart: parents and children hold each other, so a tree that is no
+  // longer mounted would else never go. Who still holds a dentry keeps it and its parents.
+  void drop_children();
 
   // What readers of this directory walk through; null until somebody reads it.
   std::mutex listing_lock;

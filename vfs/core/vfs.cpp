@@ -27,7 +27,9 @@ Vfs::Vfs(IdMap uid_map, IdMap gid_map)
       uid_map_(std::move(uid_map)),
       gid_map_(std::move(gid_map)) {}
 
-Vfs::~Vfs() = default;
+Vfs::~Vfs() {
+  for (const MountPtr& mount : mounts_) mount->root->drop_children();
+}
 
 Result<std::unique_ptr<Vfs>> Vfs::create(HostMounter& mounter, IdMap uid_map, IdMap gid_map) {
   std::unique_ptr<Vfs> vfs(new Vfs(std::move(uid_map), std::move(gid_map)));
