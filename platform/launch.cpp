@@ -61,6 +61,19 @@ int unshare_flag(NamespaceKind kind) {
   }
 }
 
+// Calls that the filter lets pass are confined by these namespaces alone (System V IPC and message queues;
+// the host's network and its abstract sockets): without one that was asked for, nothing may run.
+const char* confining_step(NamespaceKind kind) {
+  switch (kind) {
+    case NamespaceKind::kIpc:
+      return "create the workload's IPC namespace";
+    case NamespaceKind::kNet:
+      return "create the workload's network namespace";
+    default:
+      return nullptr;
+  }
+}
+
 struct SocketPair {
   UniqueFd mine, theirs;
 };
@@ -129,7 +142,12 @@ Result<void> finish_launch(LaunchedProcess& process, const LaunchOptions& option
   process.first_pidfd = TRY(open_pidfd(process.first_tid));
   for (size_t i = 0; i < kOptionalNamespaceCount; ++i) {
     int error = received.report.namespace_errors[i];
-    if (error != 0) process.missing_namespaces.emplace_back(kOptionalNamespaces[i], Errno(error));
+    if (error == 0) continue;
+    if (const char* step = confining_step(kOptionalNamespaces[i])) {
+      context = step;
+      return err(error);
+    }
+    process.missing_namespaces.emplace_back(kOptionalNamespaces[i], Errno(error));
   }
   return {};
 }

@@ -47,7 +47,8 @@ class Supervisor {
   virtual bool is_never_interrupted(pid_t host_tid, uint32_t syscall_number) = 0;
 };
 
-// Which namespaces the workload got; a missing one is reported and degrades with a warning.
+// What a workload has of its own. Of those that are asked for, kUts and kCgroup may be missing: that only
+// shows a name of the host's. Without any other a launch fails, because calls pass on account of it.
 enum class NamespaceKind { kUser, kPid, kMount, kIpc, kUts, kCgroup, kNet };
 
 struct PassedFd {
@@ -57,7 +58,7 @@ struct PassedFd {
 
 struct LaunchOptions {
   EngineKind engine = EngineKind::kNotify;
-  std::vector<NamespaceKind> namespaces;  // those to try; kUser, kPid and kMount are required
+  std::vector<NamespaceKind> namespaces;  // those to create; kUser, kPid and kMount always are
   IdMap uid_map = IdMap::identity();      // workload's namespace to the sentry's
   IdMap gid_map = IdMap::identity();
   uid_t uid = 0;  // ids inside, set before the program starts
@@ -92,7 +93,7 @@ class Platform {
 
   // The first process's host thread id (the program, not the built-in init).
   virtual pid_t first_task() const = 0;
-  // Namespaces that were asked for and that the host refused, with its errno.
+  // kUts and kCgroup when they were asked for and the host refused, with its errno.
   virtual const std::vector<std::pair<NamespaceKind, Errno>>& missing_namespaces() const = 0;
 
   // Lets the first process call execve(path, argv, envp): it arrives at Supervisor::on_exec as any

@@ -94,14 +94,14 @@ HostFeature probe_id_range() {
               "install `uidmap` and add lines for yourself to /etc/subuid and /etc/subgid"};
 }
 
-HostFeature probe_namespace(const char* name, int flag, const char* consequence) {
+HostFeature probe_namespace(const char* name, int flag, State without, const char* consequence) {
   auto unshared = try_in_child([flag]() -> Result<void> {
     TRY(platform::enter_sentry_namespaces());
     return host_status(::unshare(flag));
   });
   if (unshared) return {.name = name, .state = State::kWorks, .detail = "can be created"};
   return {.name = name,
-          .state = State::kDegraded,
+          .state = without,
           .detail = reason_in_words(unshared.error()),
           .consequence = consequence};
 }
@@ -148,14 +148,16 @@ std::vector<HostFeature> probe_host() {
   if (features.back().state == State::kMissing) return features;
   features.push_back(probe_id_range());
   features.push_back(probe_mounts());
-  features.push_back(probe_namespace("PID namespace", CLONE_NEWPID, "nothing can run"));
+  features.push_back(probe_namespace("PID namespace", CLONE_NEWPID, State::kMissing, "nothing can run"));
+  features.push_back(probe_namespace("IPC namespace", CLONE_NEWIPC, State::kMissing,
+                                     "nothing can run; user.max_ipc_namespaces must not be 0"));
   features.push_back(
-      probe_namespace("IPC namespace", CLONE_NEWIPC, "System V objects and message queues are the host's"));
-  features.push_back(probe_namespace("UTS namespace", CLONE_NEWUTS, "--hostname has no effect"));
-  features.push_back(
-      probe_namespace("cgroup namespace", CLONE_NEWCGROUP, "/proc/self/cgroup shows the host's path"));
-  features.push_back(
-      probe_namespace("network namespace", CLONE_NEWNET, "the workload shares the host's network"));
+      probe_namespace("UTS namespace", CLONE_NEWUTS, State::kDegraded, "--hostname has no effect"));
+  features.push_back(probe_namespace("cgroup namespace", CLONE_NEWCGROUP, State::kDegraded,
+                                     "/proc/self/cgroup shows the host's path"));
+  features.push_back(probe_namespace(
+      "network namespace", CLONE_NEWNET, State::kMissing,
+      "only `--net host` can run, on the host's network; user.max_net_namespaces must not be 0"));
   features.push_back(probe_thread_pidfds());
   return features;
 }

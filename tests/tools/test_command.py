@@ -1,8 +1,9 @@
 """The command line: what bad input gets."""
 import json
 import os
+import subprocess
 
-from cases import check, equal, main, refused, sandbox
+from cases import SANDBOX, Skip, check, equal, main, refused, sandbox
 
 
 def test_help_and_version():
@@ -157,6 +158,31 @@ def test_info():
         check(feature["state"] in ("works", "degraded", "missing"), feature)
         check(feature["name"] in result.stdout, feature)
         check(feature["state"] == "works" or feature["consequence"], feature)
+
+
+def sandbox_without_namespaces(kind, *arguments):
+    """Runs the command where no namespace of the kind can be made; the limit holds for a user namespace of the test's own."""
+    script = 'echo 0 > /proc/sys/user/max_$0_namespaces && exec "$@"'
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", script, kind, SANDBOX, *arguments]
+    if subprocess.run(command[:5] + ["true"], capture_output=True).returncode != 0:
+        raise Skip("needs `unshare --user`")
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=50)
+
+
+def test_no_ipc_namespace():
+    refused(sandbox_without_namespaces("ipc", "run", "--", "true"), "IPC namespace", "sandbox info")
+    refused(sandbox_without_namespaces("ipc", "run", "--platform=ptrace", "--", "true"), "IPC namespace")
+
+
+def test_no_network_namespace():
+    refused(sandbox_without_namespaces("net", "run", "--", "true"), "network namespace", "sandbox info")
+    equal(sandbox_without_namespaces("net", "run", "--net", "host", "--", "true").returncode, 0)
+
+
+def test_no_uts_namespace():
+    result = sandbox_without_namespaces("uts", "run", "--", "true")
+    equal(result.returncode, 0)
+    check("UTS namespace" in result.stderr, result.stderr)
 
 
 if __name__ == "__main__":
