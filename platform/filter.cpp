@@ -66,9 +66,21 @@ constexpr bpf::Program guard_reserved_range() {
   return bpf::when(covers, SECCOMP_RET_TRACE);
 }
 
+// The loader's call, which the kernel must not take for an exec.
+constexpr bpf::Program loader_call(EngineKind kind) {
+  Comparison is_loader;
+  is_loader.test = Comparison::Test::kOneOf;
+  is_loader.values = {kLoaderMagic};
+  is_loader.value_count = 1;
+  is_loader.index = 5;
+  is_loader.mask = ~uint64_t{0};
+  return bpf::when(is_loader, emulation(kind));
+}
+
 constexpr bpf::Program program_of(const SyscallRow& row, EngineKind kind) {
   bpf::Program program;
   if (kind == EngineKind::kPtrace) bpf::append(program, guard_reserved_fd(row));
+  if (row.default_action.kind == Action::Kind::kExec) bpf::append(program, loader_call(kind));
   for (const Rule& rule : row.rules)
     bpf::append(program, bpf::when(rule.condition, verdict_of(rule.action, kind)));
   if (kind == EngineKind::kPtrace && row.name == "close_range") bpf::append(program, guard_reserved_range());
@@ -97,8 +109,6 @@ constexpr std::vector<bpf::Segment> segments_of(EngineKind kind) {
   }
   add(next, unknown);
   // Numbers with the x32 bit lie above it as well.
-  add(kLoaderCall, {bpf::statement(BPF_RET | BPF_K, emulation(kind))});
-  add(kLoaderCall + 1, unknown);
   return segments;
 }
 

@@ -15,10 +15,10 @@ namespace sandbox::platform {
 inline constexpr int kReservedFd = 1000;
 
 // What the kernel does with each call of a workload, computed from the syscall table while compiling. EMULATE
-// is RET_USER_NOTIF or, on the ptrace engine, RET_TRACE, and so is the loader's call; EXEC is RET_TRACE on
-// both; a number without a row, x32 and other architectures get ENOSYS. A filter of the workload's own may
-// send any other call to the tracer with any data word: decide_syscall() says which stops the table asked
-// for. Valid for ever.
+// is RET_USER_NOTIF or, on the ptrace engine, RET_TRACE, and so is the loader's call; any other EXEC is
+// RET_TRACE on both; a number without a row, x32 and other architectures get ENOSYS. A filter of the
+// workload's own may send any other call to the tracer with any data word: decide_syscall() says which stops
+// the table asked for. Valid for ever.
 std::span<const sock_filter> filter_for(EngineKind kind);
 
 }  // namespace sandbox::platform

@@ -9,6 +9,7 @@
 #include <csignal>
 
 #include "platform/exec_plan.h"
+#include "platform/loader/loader_abi.h"
 
 namespace sandbox::platform {
 
@@ -53,6 +54,10 @@ Result<void> hand_over(InterceptedCall& call, ExecImage& image, InstallRetry ret
 }
 
 }  // namespace
+
+bool is_loader_call(const SyscallEvent& event) {
+  return (event.number == SYS_execve || event.number == SYS_execveat) && event.args[5] == kLoaderMagic;
+}
 
 void answer_loader_call(InterceptedCall& call, Supervisor& supervisor, InstallRetry retry) {
   const pid_t tid = call.event().host_tid;

@@ -1,7 +1,6 @@
 // What the notify engine does at the tracer's stops and with each notification.
 #include "platform/notify_engine.h"
 
-#include "platform/loader/loader_abi.h"
 #include "platform/loader_call.h"
 #include "platform/pidfd.h"
 
@@ -21,7 +20,7 @@ Result<void> NotifyEngine::on_first_exec(pid_t tid, const Registers& registers) 
 }
 
 void NotifyEngine::on_call(InterceptedCall& call) {
-  if (call.event().number != kLoaderCall) return supervisor_.on_syscall(call);
+  if (!is_loader_call(call.event())) return supervisor_.on_syscall(call);
   // Anybody may make this call; only after an exec is there a program to hand over.
   if (!tracer_.take_completed_exec(call.event().host_tid)) return call.reply(-ENOSYS);
   answer_loader_call(call, supervisor_, InstallRetry::kPossible);

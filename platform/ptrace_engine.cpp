@@ -11,7 +11,6 @@
 
 #include "platform/descriptor_message.h"
 #include "platform/filter.h"
-#include "platform/loader/loader_abi.h"
 #include "platform/loader_call.h"
 #include "sandbox/check.h"
 #include "sandbox/syscall_table.h"
@@ -55,7 +54,7 @@ void PtraceEngine::on_seccomp_stop(pid_t tid, const Registers& registers) {
   to_restart_.erase(tid);
   PtraceCall call(*this, id, event_of(tid, registers), registers);
   const SyscallEvent& event = call.event();
-  if (event.number == kLoaderCall) {
+  if (is_loader_call(event)) {
     // Anybody may make this call; only after an exec is there a program to hand over.
     if (!tracer_.take_completed_exec(tid)) return call.reply(-ENOSYS);
     answer_loader_call(call, supervisor_, InstallRetry::kImpossible);

@@ -1,6 +1,7 @@
 // The wait loop and what follows from each kind of stop.
 #include "platform/tracer.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include "platform/host_file.h"
 #include "platform/interruptible_wait.h"
 #include "platform/loader/loader_abi.h"
+#include "platform/loader_call.h"
 #include "platform/process_memory.h"
 #include "sandbox/check.h"
 
@@ -243,7 +245,8 @@ void Tracer::handle_seccomp(pid_t tid) {
   auto registers = get_registers(tid);
   if (!registers) return;
   const uint32_t number = static_cast<uint32_t>(registers->orig_rax);
-  if (number == SYS_execve || number == SYS_execveat) return handle_exec(tid, *registers);
+  const bool is_exec = number == SYS_execve || number == SYS_execveat;
+  if (is_exec && !is_loader_call(event_of(tid, *registers))) return handle_exec(tid, *registers);
   engine_->on_seccomp_stop(tid, *registers);
 }
 
@@ -290,13 +293,17 @@ void Tracer::handle_exec(pid_t tid, const Registers& registers) {
   uint64_t path = 0;
   static_assert(sizeof kLoaderPath <= sizeof path);
   std::memcpy(&path, kLoaderPath, sizeof kLoaderPath);
-  changed.rdi = registers.rsp - kBelowRedZone;
+  // The number stays: a filter of the workload's own is asked about the call once more. No flag does: with
+  // AT_EMPTY_PATH the descriptor would be executed should the path vanish.
+  const uint64_t where = registers.rsp - kBelowRedZone;
   if (registers.orig_rax == SYS_execveat) {
-    changed.rsi = registers.rdx;
-    changed.rdx = registers.r10;
+    changed.rdi = static_cast<uint64_t>(AT_FDCWD);
+    changed.rsi = where;
+    changed.r8 = 0;
+  } else {
+    changed.rdi = where;
   }
-  changed.orig_rax = SYS_execve;
-  if (auto poked = poke(tid, changed.rdi, path); !poked) {
+  if (auto poked = poke(tid, where, path); !poked) {
     return fail_call(tid, registers, Errno(poked.error() == Errno(ESRCH) ? ESRCH : EFAULT));
   }
   if (!set_registers(tid, changed)) return;
@@ -309,7 +316,11 @@ void Tracer::handle_syscall_stop(pid_t tid) {
   if (!registers) return;
   Tracee& tracee = tracees_.at(tid);
   if (static_cast<int64_t>(registers->rax) == 0) {
-    finish_exec(tracee.tgid);
+    if (finish_exec(tracee.tgid) == SYS_execveat) {
+      // loader_main's was_execveat; a fresh program's registers are 0.
+      registers->r12 = 1;
+      if (!set_registers(tid, *registers)) return;
+    }
     let_run(tid);
     return;
   }
@@ -323,24 +334,25 @@ void Tracer::handle_syscall_stop(pid_t tid) {
 }
 
 // An exec came through. When another thread than the leader made it, it now has the leader's id, and the old
-// ids of the group vanish without a word of their own.
-void Tracer::finish_exec(pid_t tgid) {
+// ids of the group vanish without a word of their own. The number of the call.
+uint64_t Tracer::finish_exec(pid_t tgid) {
   if (tgid == process_.first_tid) first_has_executed_ = true;
   std::vector<pid_t> stale;
-  bool was_expected = false;
+  std::optional<uint64_t> number;
   for (auto& [tid, tracee] : tracees_) {
     if (tracee.tgid != tgid) continue;
-    was_expected |= tracee.exec.has_value();
+    if (tracee.exec) number = tracee.exec->original.orig_rax;
     tracee.exec.reset();
     if (tid != tgid) stale.push_back(tid);
   }
-  SANDBOX_CHECK(was_expected, "a process executed something without asking");
+  SANDBOX_CHECK(number.has_value(), "a process executed something without asking");
   for (pid_t tid : stale) {
     tracees_.erase(tid);
     engine_->on_thread_gone(tid);
   }
   std::lock_guard lock(exec_mutex_);
   completed_execs_.insert(tgid);
+  return *number;
 }
 
 bool Tracer::take_completed_exec(pid_t tgid) {

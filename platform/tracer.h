@@ -98,7 +98,7 @@ class Tracer {
   void handle_signal(pid_t tid, int signal);
   bool is_fatal_fault_of_init(pid_t tid, int signal) const;
   void handle_first_stop(pid_t tid, WaitStatus status);
-  void finish_exec(pid_t tgid);
+  uint64_t finish_exec(pid_t tgid);
   bool is_other_exec_undecided(pid_t tid, pid_t tgid) const;
   void retry_delayed_exec(pid_t tgid);
   void fail_call(pid_t tid, Registers registers, Errno error);

@@ -211,12 +211,13 @@ extern "C" [[noreturn]] void loader_jump(uint64_t* stack, uint64_t entry, uint64
                                          uint64_t scratch_size);
 extern "C" const char __ehdr_start[];
 
-// Runs on the scratch stack, so that the one of the program can be rewritten.
-extern "C" [[noreturn]] void loader_main(uint64_t* words, char* scratch) {
+// Runs on the scratch stack, so that the one of the program can be rewritten. `was_execveat`: the tracer's
+// word on which of the two calls started us.
+extern "C" [[noreturn]] void loader_main(uint64_t* words, char* scratch, uint64_t was_execveat) {
   uint64_t program_break = call(__NR_brk, 0);
-  long status =
-      call(kLoaderCall, reinterpret_cast<uint64_t>(words), program_break, reinterpret_cast<uint64_t>(scratch),
-           kLoaderPlanCapacity, reinterpret_cast<uint64_t>(__ehdr_start));
+  long status = call(was_execveat ? __NR_execveat : __NR_execve, reinterpret_cast<uint64_t>(words),
+                     program_break, reinterpret_cast<uint64_t>(scratch), kLoaderPlanCapacity,
+                     reinterpret_cast<uint64_t>(__ehdr_start), kLoaderMagic);
   if (status != 0) die();
   auto& plan = *reinterpret_cast<const LoaderPlan*>(scratch);
 
@@ -265,6 +266,7 @@ _start:
   jae 1f
   mov %rbx, %rdi
   mov %rax, %rsi
+  mov %r12, %rdx
   lea (128 * 1024 + 4 * 4096)(%rax), %rsp
   xor %ebp, %ebp
   call loader_main

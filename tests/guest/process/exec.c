@@ -1,5 +1,9 @@
 // execve(2) and execveat(2): every kind of program, `#!` chains, errors, and what survives.
 #include "../guest.h"
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/auxv.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
@@ -426,4 +430,63 @@ TEST(without_randomisation) {
     CHECK_STR(output_of(helper("dynamic"), ((char*[]){"a", "b", NULL}), ((char*[]){"A=1", NULL})), "a b A=1 tls=7 bss=0 ctor=1\n");
     CHECK_STR(output_of(helper("static_pie"), ((char*[]){"a", "b", NULL}), ((char*[]){"A=1", NULL})), "a b A=1 tls=7 bss=0 ctor=1\n");
   });
+}
+
+// Leaves only what starting and running a small program needs, and what `first_exec` names; as Docker's
+// filter does, the rest fails with EPERM.
+static int allow_only(int exec_number) {
+  static const int allowed[] = {SYS_read, SYS_write, SYS_close, SYS_fstat, SYS_lseek, SYS_mmap, SYS_mprotect, SYS_munmap,
+                                SYS_brk, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_pread64, SYS_access, SYS_exit_group,
+                                SYS_arch_prctl, SYS_prctl, SYS_set_tid_address, SYS_openat, SYS_newfstatat, SYS_readlink,
+                                SYS_readlinkat, SYS_set_robust_list, SYS_prlimit64, SYS_getrandom, SYS_rseq, SYS_recvmsg};
+  enum { kCount = sizeof allowed / sizeof *allowed };
+  struct sock_filter code[kCount + 4] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
+  for (int i = 0; i < kCount; ++i)
+    code[1 + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, allowed[i], kCount + 1 - i, 0);
+  code[1 + kCount] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, exec_number, 1, 0);
+  code[2 + kCount] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+  code[3 + kCount] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  struct sock_fprog program = {kCount + 4, code};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+ROLE(filtered) {
+  (void)argc;
+  (void)argv;
+  char name[16] = "";
+  prctl(PR_GET_NAME, name);
+  printf("%s %s\n", name, mkdir("never", 0755) != 0 ? guest_errno_name(errno) : "made");
+  return 0;
+}
+
+static const char* output_filtered(int exec_number, const char* path) {
+  static char text[256];
+  int pair[2];
+  memset(text, 0, sizeof text);
+  MUST(pipe(pair));
+  pid_t child = guest_fork();
+  if (child == 0) {
+    char* arguments[] = {(char*)path, "@filtered", NULL};
+    char* environment[] = {"A=b", NULL};
+    dup2(pair[1], 1);
+    if (allow_only(exec_number) != 0) _exit(2);
+    if (exec_number == SYS_execve) execve(path, arguments, environment);
+    if (exec_number == SYS_execveat) syscall(SYS_execveat, AT_FDCWD, path, arguments, environment, 0);
+    _exit(3);
+  }
+  close(pair[1]);
+  ssize_t got = read(pair[0], text, sizeof text - 1);
+  close(pair[0]);
+  int status = -1;
+  waitpid(child, &status, 0);
+  if (got <= 0) snprintf(text, sizeof text, "nothing, and status %x", status);
+  return text;
+}
+
+TEST(under_a_filter_of_its_own) {
+  CHECK_STR(output_filtered(SYS_execve, guest_self), "exec EPERM\n");
+  CHECK_STR(output_filtered(SYS_execveat, guest_self), "exec EPERM\n");
+  CHECK(strstr(output_filtered(SYS_execve, helper("static")), "@filtered A=b tls=7 bss=0 ctor=1") != NULL);
+  CHECK(strstr(output_filtered(SYS_execveat, helper("static_pie")), "@filtered A=b tls=7 bss=0 ctor=1") != NULL);
 }

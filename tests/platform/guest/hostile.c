@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
   setvbuf(stdout, NULL, _IONBF, 0);
   arguments = argv;
   static char plan[128 * 1024];
-  long forged = syscall(4242, plan, 0, plan, sizeof plan, 0);
+  long forged = syscall(SYS_execve, plan, 0, plan, sizeof plan, 0, 0x9d3c71e5b84a206f);
   printf("forged %ld %s\n", forged, strerrorname_np(errno));
   char* words[] = {argv[0], "x", NULL};
   printf("stackless %ld\n", exec_without_stack(argv[0], words));
