@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "platform/filter.h"
+#include "platform/host_file.h"
 #include "platform/loader/loader_abi.h"
 #include "sentry/failure.h"
 #include "sentry/kernel_view.h"
@@ -293,6 +294,9 @@ std::expected<RunOutcome, RunFailure> Run::run() {
   sentry_->add_first_task(first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_});
   if (pid_t init = sentry_->parent_of_first_task(first)) kernel_view_->set_init(init);
   hide_own_traces(first);
+  // Whatever groups it was put into: what it reads about them is read there.
+  if (auto groups = platform::read_host_file(fmt::format("/proc/{}/cgroup", first)))
+    filesystems_->cgroups().enter(*groups);
   if (auto confined = confine_sentry(); !confined)
     return failure("give up the sentry's own privileges", confined.error(), "report this as a bug");
   signals_->start(*platform_, config_.timeout);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "platform/host_mounts.h"
+#include "vfs/cgroupfs/cgroupfs.h"
 #include "vfs/devfs/devfs.h"
 #include "vfs/hostfs/hostfs.h"
 #include "vfs/overlayfs/overlayfs.h"
@@ -87,7 +88,11 @@ std::string tmpfs_options_text(const TmpfsOptions& options) {
 
 FilesystemSetup::FilesystemSetup(const SandboxConfig& config, const WorkloadIds& ids,
                                  SentryKernelView& kernel_view)
-    : config_(config), ids_(ids), kernel_view_(kernel_view), mounter_(platform::make_host_mounter()) {
+    : config_(config),
+      ids_(ids),
+      kernel_view_(kernel_view),
+      mounter_(platform::make_host_mounter()),
+      cgroups_(cgroup::own_cgroup_sources().value_or(cgroup::CgroupSources{})) {
   UniqueFd host_sys(::open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   resources_ = vfs::create_host_resources(kernel_view.host_proc(), std::move(host_sys));
 }
@@ -176,6 +181,7 @@ FilesystemSetup::FilesystemPtr FilesystemSetup::new_procfs() {
   return vfs::create_procfs({
       .kernel = kernel_view_,
       .resources = *resources_,
+      .cgroups = cgroups_,
       .places = [this](const TaskView& task) -> Result<vfs::TaskPlaces> {
         SentryKernelView::Places places = TRY(kernel_view_.places(task));
         return vfs::TaskPlaces{.root = places.root, .cwd = places.cwd, .exe = places.exe};
@@ -216,12 +222,26 @@ Configured<void> FilesystemSetup::mount_devices() {
   return mount_on("/dev/shm", *std::move(shm), kNoDevices, "make /dev/shm", "shm");
 }
 
+Configured<void> FilesystemSetup::mount_cgroups() {
+  vfs::MountFlags flags = kNoDevicesNoPrograms;
+  flags.is_read_only = true;
+  auto mounted = vfs::mount_cgroups(kernel_view_, cgroups_,
+                                    [&](const std::string& path, FilesystemPtr filesystem) -> Result<void> {
+                                      std::string source = filesystem->source();
+                                      TRY(vfs_->mount_at(path, std::move(filesystem), flags, source));
+                                      return {};
+                                    });
+  if (!mounted) return failure("make /sys/fs/cgroup", mounted.error(), "report this as a bug");
+  return {};
+}
+
 Configured<void> FilesystemSetup::mount_kernel_filesystems() {
   if (auto done = mount_on("/proc", new_procfs(), kNoDevicesNoPrograms, "make /proc", "proc"); !done)
     return done;
   vfs::MountFlags sys_flags = kNoDevicesNoPrograms;
   sys_flags.is_read_only = true;
   if (auto done = mount_on("/sys", new_sysfs(), sys_flags, "make /sys", "sysfs"); !done) return done;
+  if (auto done = mount_cgroups(); !done) return done;
   return mount_devices();
 }
 
@@ -287,6 +307,17 @@ Configured<void> FilesystemSetup::mask_paths() {
   return {};
 }
 
+// What mount(2) makes of a hierarchy: the same view again. Errors: ENODEV (the host has no such one).
+Result<FilesystemSetup::FilesystemPtr> FilesystemSetup::new_cgroupfs(CgroupHierarchy::Version version,
+                                                                     const std::string& data) {
+  const auto& all = cgroups_.hierarchies();
+  for (size_t i = 0; i < all.size(); ++i) {
+    bool is_named = version == CgroupHierarchy::Version::kV2 || all[i].controllers == data;
+    if (all[i].version == version && is_named) return vfs::create_cgroupfs(kernel_view_, cgroups_, i);
+  }
+  return err(ENODEV);
+}
+
 void FilesystemSetup::set_factories() {
   vfs_->set_factory("tmpfs", [this](const std::string&, const std::string& data) -> Result<FilesystemPtr> {
     return new_tmpfs(TRY(parse_tmpfs_data(data)));
@@ -296,6 +327,12 @@ void FilesystemSetup::set_factories() {
   });
   vfs_->set_factory("sysfs", [this](const std::string&, const std::string&) -> Result<FilesystemPtr> {
     return new_sysfs();
+  });
+  vfs_->set_factory("cgroup", [this](const std::string&, const std::string& data) {
+    return new_cgroupfs(CgroupHierarchy::Version::kV1, data);
+  });
+  vfs_->set_factory("cgroup2", [this](const std::string&, const std::string&) {
+    return new_cgroupfs(CgroupHierarchy::Version::kV2, "");
   });
   vfs_->set_factory("devpts", [this](const std::string&, const std::string&) -> Result<FilesystemPtr> {
     return vfs::create_devpts(kernel_view_, TRY(mounter_->new_devpts()));

@@ -7,6 +7,7 @@
 #include "sandbox/host_mounter.h"
 #include "sandbox/kernel_view.h"
 #include "sandbox/resource_view.h"
+#include "sentry/cgroup/host_cgroups.h"
 #include "sentry/failure.h"
 #include "sentry/kernel_view.h"
 #include "sentry/setup_ids.h"
@@ -23,12 +24,14 @@ class FilesystemSetup {
   // Once, in the sentry's namespaces.
   Configured<std::unique_ptr<vfs::Vfs>> build();
   ResourceView& resources() { return *resources_; }
+  cgroup::HostCgroups& cgroups() { return cgroups_; }
 
  private:
   using FilesystemPtr = std::shared_ptr<vfs::Filesystem>;
 
   Configured<void> mount_root();
   Configured<void> mount_kernel_filesystems();
+  Configured<void> mount_cgroups();
   Configured<void> mount_devices();
   Configured<void> mount_configured();
   Configured<void> mask_paths();
@@ -41,6 +44,7 @@ class FilesystemSetup {
   Configured<UniqueFd> upper_layer();
   FilesystemPtr new_procfs();
   FilesystemPtr new_sysfs();
+  Result<FilesystemPtr> new_cgroupfs(CgroupHierarchy::Version version, const std::string& data);
   void set_factories();
 
   const SandboxConfig& config_;
@@ -48,6 +52,7 @@ class FilesystemSetup {
   SentryKernelView& kernel_view_;
   std::unique_ptr<HostMounter> mounter_;
   std::unique_ptr<ResourceView> resources_;
+  cgroup::HostCgroups cgroups_;
   std::unique_ptr<vfs::Vfs> vfs_;
   vfs::Vfs* vfs_shared_ = nullptr;  // the same, also after build() has given it away
 };

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "sandbox/cgroup_view.h"
 #include "sandbox/result.h"
 #include "sandbox/unique_fd.h"
 
@@ -18,7 +19,7 @@ inline constexpr std::array kControllers = {Controller::kMemory, Controller::kCp
                                             Controller::kCpuset, Controller::kPids, Controller::kIo,
                                             Controller::kFreezer};
 
-enum class HierarchyVersion { kV1, kV2 };
+using HierarchyVersion = CgroupHierarchy::Version;
 
 // "memory"; for kIo "blkio" on v1 and "io" on v2.
 std::string_view name_of(Controller controller, HierarchyVersion version);

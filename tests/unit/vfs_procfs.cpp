@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "fake_cgroups.h"
 #include "fake_kernel.h"
 #include "inode_helpers.h"
 #include "scratch_directory.h"
@@ -54,12 +55,14 @@ class Child {
 
 struct World {
   FakeKernel kernel;
+  FakeCgroups cgroups;
   std::unique_ptr<ResourceView> resources = create_host_resources(kernel.host_proc(), UniqueFd());
   std::vector<Vfs::MountLine> mount_lines;
   int located = 0;
   std::shared_ptr<Filesystem> procfs = create_procfs({
       .kernel = kernel,
       .resources = *resources,
+      .cgroups = cgroups,
       .places = [](const TaskView&) -> Result<TaskPlaces> { return TaskPlaces{}; },
       .locate = [this](const Caller&, UniqueFd) -> Result<Location> {
         ++located;

@@ -49,6 +49,7 @@ struct RootFile {
 // One table a source file, put together by the root directory.
 std::span<const RootFile> machine_files();  // resources: meminfo, stat ...
 std::span<const RootFile> system_files();   // version, filesystems, devices ...
+std::span<const RootFile> cgroup_files();
 void add_sysctls(Procfs& procfs, FixedDirectory& sys);
 
 // ---- files of a task ----
@@ -138,6 +139,7 @@ std::span<const TaskRow> task_mount_rows();
 std::span<const TaskRow> task_link_rows();
 std::span<const TaskRow> task_descriptor_rows();
 std::span<const TaskRow> task_network_rows();
+std::span<const TaskRow> task_cgroup_rows();
 
 // A node that belongs to a task: owned as the kernel owns it.
 class TaskNode : public SyntheticNode {

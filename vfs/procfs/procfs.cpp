@@ -159,6 +159,7 @@ std::shared_ptr<Filesystem> create_procfs(ProcfsOptions options) {
   auto root = std::make_shared<ProcRoot>(*procfs);
   for (const RootFile& row : machine_files()) add_root_file(*procfs, *root, row);
   for (const RootFile& row : system_files()) add_root_file(*procfs, *root, row);
+  for (const RootFile& row : cgroup_files()) add_root_file(*procfs, *root, row);
   for (const char* name : kEmptyDirectories) root->directory_at(name);
   add_links(*procfs, *root);
   add_sysctls(*procfs, root->directory_at("sys"));

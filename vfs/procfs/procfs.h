@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "sandbox/cgroup_view.h"
 #include "sandbox/kernel_view.h"
 #include "sandbox/resource_view.h"
 #include "vfs/core/vfs.h"
@@ -19,6 +20,7 @@ struct TaskPlaces {
 struct ProcfsOptions {
   KernelView& kernel;
   ResourceView& resources;
+  CgroupView& cgroups;
   // Errors: ESRCH.
   std::function<Result<TaskPlaces>(const TaskView& task)> places;
   // Vfs::locate: what a descriptor of the workload refers to.

@@ -17,21 +17,13 @@ Result<std::string> generate_version(const RootContext&) {
 Result<std::string> generate_cmdline(const RootContext&) { return "sandbox\n"; }
 
 Result<std::string> generate_filesystems(const RootContext&) {
-  return "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\toverlay\nnodev\tcgroup2\n";
+  return "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\toverlay\nnodev\tcgroup\nnodev\tcgrou"
+         "p2\n";
 }
 
 Result<std::string> generate_devices(const RootContext&) {
   return "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n 10 misc\n136 pts\n\n"
          "Block devices:\n";
-}
-
-Result<std::string> generate_cgroups(const RootContext&) {
-  constexpr const char* kControllers[] = {"cpuset",  "cpu",     "cpuacct",    "blkio",   "memory",
-                                          "devices", "freezer", "perf_event", "hugetlb", "pids"};
-  std::string text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\n";
-  // Hierarchy 0: the unified one of cgroup v2.
-  for (const char* name : kControllers) text += fmt::format("{}\t0\t1\t1\n", name);
-  return text;
 }
 
 Result<std::string> generate_partitions(const RootContext&) { return "major minor  #blocks  name\n\n"; }
@@ -67,7 +59,6 @@ constexpr RootFile kFiles[] = {
     {"cmdline", 0444, generate_cmdline},
     {"filesystems", 0444, generate_filesystems},
     {"devices", 0444, generate_devices},
-    {"cgroups", 0444, generate_cgroups},
     {"partitions", 0444, generate_partitions},
     {"consoles", 0444, generate_nothing},
     {"execdomains", 0444, generate_execdomains},

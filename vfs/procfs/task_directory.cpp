@@ -16,9 +16,9 @@ using Scope = TaskReference::Scope;
 // Calls `take` with every row, until it returns true.
 template <typename Take>
 void find_row(Take take) {
-  const std::array tables = {task_status_rows(), task_settings_rows(), task_memory_rows(),
-                             task_mount_rows(),  task_link_rows(),     task_descriptor_rows(),
-                             task_network_rows()};
+  const std::array tables = {task_status_rows(),  task_settings_rows(), task_memory_rows(),
+                             task_mount_rows(),   task_link_rows(),     task_descriptor_rows(),
+                             task_network_rows(), task_cgroup_rows()};
   for (std::span<const TaskRow> table : tables)
     for (const TaskRow& row : table)
       if (take(row)) return;

@@ -9,8 +9,6 @@ namespace {
 
 // ---- where the host's text tells something of the host ----
 
-Result<std::string> generate_cgroup(const TaskContext&) { return "0::/\n"; }
-Result<std::string> generate_cpuset(const TaskContext&) { return "/\n"; }
 // (uid_t)-1: nobody logged in.
 Result<std::string> generate_login(const TaskContext&) { return "4294967295"; }
 // Kernel stacks need CAP_SYS_ADMIN in the first user namespace.
@@ -103,8 +101,6 @@ InodePtr make_attributes(Procfs& procfs, const TaskReference& reference, uint64_
 
 constexpr TaskRow kRows[] = {
     task_file("limits", 0444, Access::kAnyone, task_verbatim),
-    task_file("cgroup", 0444, Access::kAnyone, generate_cgroup),
-    task_file("cpuset", 0444, Access::kAnyone, generate_cpuset),
     if_on_host(task_file("io", 0400, Access::kPtrace, task_verbatim)),
     task_native("oom_adj", 0644, Native::kOwnReadWrite),
     task_file("oom_score", 0444, Access::kAnyone, task_verbatim),
