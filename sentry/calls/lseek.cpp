@@ -1,4 +1,5 @@
-// lseek(2) to the start and pread(2) from it: where reading starts at 0, a generated file gets fresh content.
+// lseek(2) to the start and pread(2), preadv(2) from it: where reading starts at 0, a generated file gets
+// fresh content.
 #include "sentry/calls/handlers.h"
 
 namespace sandbox {
@@ -22,6 +23,18 @@ SyscallResult sys_lseek(Call& call, Fd fd, Offset, Whence) {
 }
 
 SyscallResult sys_pread64(Call& call, Fd fd, OutBytes, Size, Offset) {
+  TRY(refill(call, fd));
+  return Reply::run_natively();
+}
+
+// The vector, which the kernel reads from memory, says where in the caller's memory the bytes go.
+
+SyscallResult sys_preadv(Call& call, Fd fd, OutVector, Size, ULong, ULong) {
+  TRY(refill(call, fd));
+  return Reply::run_natively();
+}
+
+SyscallResult sys_preadv2(Call& call, Fd fd, OutVector, Size, ULong, ULong, ReadWriteFlags) {
   TRY(refill(call, fd));
   return Reply::run_natively();
 }

@@ -136,6 +136,13 @@ static const char* guest_errno_name(int error) {
     guest_say("skip %s.%s: " format, guest_name, guest_current, ##__VA_ARGS__); \
     _exit(77);                                                                  \
   } while (0)
+// Goes to the test's own subtree of what was there before the guests started (make_lower in tests/guest/run).
+#define ENTER_LOWER(subtree)                                                        \
+  do {                                                                              \
+    if (getenv("GUEST_LOWER") == NULL) SKIP("no lower tree was made for this run"); \
+    MUST(chdir(getenv("GUEST_LOWER")));                                             \
+    MUST(chdir(subtree));                                                           \
+  } while (0)
 #define NEEDS_ROOT()                        \
   do {                                      \
     if (geteuid() != 0) SKIP("needs root"); \

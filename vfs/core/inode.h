@@ -86,6 +86,10 @@ class Inode : public std::enable_shared_from_this<Inode> {
   virtual Result<std::vector<std::string>> listxattr();  // default: empty
   virtual Result<void> removexattr(const std::string& name);
 
+  // Whether a descriptor of the object with these numbers was opened from this very node, before the node
+  // moved to another object (a copy-up).
+  virtual bool stood_for(dev_t, ino_t) const { return false; }
+
   // Whether owner and mode stay until somebody changes them. Not so for what shows a task's state.
   virtual bool has_steady_permissions() const { return true; }
   // getattr for a permission check on a directory, at most kPermissionAge old; forgotten by the Vfs

@@ -106,7 +106,7 @@ Result<Location> Vfs::locate(const Caller&, UniqueFd host_fd) {
     bool is_same = attributes &&
                    makedev(attributes->stx_dev_major, attributes->stx_dev_minor) == status.st_dev &&
                    attributes->stx_ino == status.st_ino;
-    if (is_same) return *found;
+    if (is_same || found->dentry->inode()->stood_for(status.st_dev, status.st_ino)) return *found;
   }
   ObjectOrigin origin = is_passed ? ObjectOrigin::kPassedIn : ObjectOrigin::kInside;
   InodePtr inode =

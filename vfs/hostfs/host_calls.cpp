@@ -71,8 +71,9 @@ Result<void> make_by_type(HostName name, const NewNode& node) {
 }
 
 Result<void> host_truncate(HostName name, uint64_t size) {
-  UniqueFd file = TRY(host_open(name, O_WRONLY | O_NONBLOCK));
-  return host_status(ftruncate64(file.get(), static_cast<off64_t>(size)));
+  // Not ftruncate: what it does to the times when the size stays is not what truncate does everywhere.
+  UniqueFd file = TRY(host_open(name, O_PATH));
+  return host_status(truncate64(path_of_own_descriptor(file.get()).c_str(), static_cast<off64_t>(size)));
 }
 
 Result<uid_t> outside_id(const IdMap& map, const std::optional<uid_t>& inside) {

@@ -2,6 +2,7 @@
 #include "vfs/overlayfs/overlay_inode.h"
 
 #include <fcntl.h>
+#include <sys/sysmacros.h>
 
 namespace sandbox::vfs {
 
@@ -64,10 +65,12 @@ Result<void> OverlayFile::make_upper(CopiedData data) {
   TRY(parent_->make_upper(CopiedData::kWhole));
   {
     PinnedName source = TRY(place());
+    Attributes original = TRY(host_attributes(source.host()));
     HostDirectory::Pin target = TRY(parent_->upper()->pin());
     auto copied = copy_up(overlay().work(), source.host(), {target.get(), name_.c_str()}, data);
     // Another Inode of the same name was faster.
     if (!copied && copied.error() != Errno(EEXIST)) return copied;
+    copied_from_ = std::pair(makedev(original.stx_dev_major, original.stx_dev_minor), original.stx_ino);
   }
   directory_ = parent_->upper();
   is_upper_ = true;

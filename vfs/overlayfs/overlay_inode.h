@@ -169,6 +169,9 @@ class OverlayFile final : public OverlayInode {
   Result<std::string> readlink(const Caller& caller) override;
   Result<UniqueFd> open(const Caller& caller, int flags) override;
   Result<UniqueFd> host_object() override;
+  bool stood_for(dev_t device, ino_t inode) const override {
+    return copied_from_ == std::pair(device, inode);
+  }
 
  private:
   friend class OverlayDirectory;
@@ -180,6 +183,7 @@ class OverlayFile final : public OverlayInode {
   const std::string name_;
   HostDirectoryPtr directory_;  // of the layer it is in
   bool is_upper_;
+  std::optional<std::pair<dev_t, ino_t>> copied_from_;
   // Created by us and not opened since: the first open is that of open(O_CREAT).
   std::atomic<bool> is_just_created_{false};
   UniqueFd private_fifo_;  // stands for a lower layer's FIFO, whose other end may be outside the sandbox

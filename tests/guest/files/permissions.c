@@ -308,3 +308,19 @@ TEST(a_read_only_system_file) {
   ERR(open("/etc/shadow", O_RDONLY), EACCES);
   OK(open("/etc/passwd", O_RDONLY));
 }
+
+TEST(fchmod_of_a_file_that_was_copied_up_since) {
+  ENTER_LOWER("fchmod");
+  int fd = MUST(open("f", O_RDONLY));
+  int writer = MUST(open("f", O_WRONLY | O_APPEND));
+  CHECK_EQ(write(writer, "!", 1), 1);
+  OK(fchmod(fd, 0600));
+  struct stat st;
+  OK(stat("f", &st));
+  CHECK_EQ(st.st_mode, S_IFREG | 0600);
+  OK(fchown(fd, -1, -1));
+  struct timespec times[2] = {{1000, 0}, {1000, 0}};
+  OK(futimens(fd, times));
+  OK(stat("f", &st));
+  CHECK_EQ(st.st_mtim.tv_sec, 1000);
+}

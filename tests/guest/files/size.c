@@ -39,6 +39,24 @@ TEST(times_move_with_truncation) {
   OK(truncate("f", 2));
   OK(stat("f", &st));
   CHECK(st.st_mtim.tv_sec > 1000);
+  OK(utimensat(AT_FDCWD, "f", old, 0));
+  int fd = MUST(open("f", O_RDWR));
+  OK(ftruncate(fd, 2));
+  OK(stat("f", &st));
+  CHECK(st.st_mtim.tv_sec > 1000);
+}
+
+TEST(sync_of_everything) {
+  guest_write_file("f", "0123");
+  int file = MUST(open("f", O_RDONLY)), directory = MUST(open(".", O_RDONLY | O_DIRECTORY));
+  for (int i = 0; i < 2; ++i) {
+    int fd = i == 0 ? file : directory;
+    OK(fsync(fd));
+    OK(fdatasync(fd));
+    OK(syncfs(fd));
+  }
+  int path = MUST(open(".", O_PATH));
+  ERR(fsync(path), EBADF);
 }
 
 TEST(sparse_files) {

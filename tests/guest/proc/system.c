@@ -2,6 +2,7 @@
 #include "../guest.h"
 #include <dirent.h>
 #include <sys/sysinfo.h>
+#include <sys/uio.h>
 #include <sys/utsname.h>
 
 static long long meminfo(const char* field) {
@@ -22,6 +23,14 @@ TEST(reading_from_the_start_is_fresh) {
   CHECK(pread(fd, third, 63, 0) > 0);
   CHECK(atof(third) > atof(second));
   CHECK_EQ(read(fd, third, 63), 0);
+  char last[64] = {0};
+  struct iovec pieces[2] = {{last, 2}, {last + 2, 61}};
+  guest_sleep_ms(60);
+  CHECK(preadv(fd, pieces, 2, 0) > 0);
+  CHECK(atof(last) > atof(third));
+  guest_sleep_ms(60);
+  CHECK(preadv2(fd, pieces, 2, 0, 0) > 0);
+  CHECK(atof(last) > atof(third) + 0.1);
 }
 
 TEST(memory_information_is_fresh) {
