@@ -140,6 +140,7 @@ struct SyscallArgument {
   std::string_view type_name;  // "OpenFlags", "Out<struct stat>"
   ArgumentKind kind{};
   uint8_t width = 0;  // bytes of the register that count
+  bool is_signed = false;
 };
 
 struct SyscallSignature {
@@ -174,7 +175,8 @@ struct SignatureTypes<Returned(Arguments...)> {
   static_assert(sizeof...(Arguments) <= 6, "a system call has at most six arguments");
   static constexpr size_t kCount = sizeof...(Arguments);
   static constexpr std::array<SyscallArgument, 6> typed() {
-    return {SyscallArgument{{}, {}, argument_kind<Arguments>(), argument_width<Arguments>()}...};
+    return {SyscallArgument{
+        {}, {}, argument_kind<Arguments>(), argument_width<Arguments>(), argument_is_signed<Arguments>()}...};
   }
 };
 

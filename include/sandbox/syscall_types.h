@@ -98,8 +98,16 @@ struct Pid : NumberArgument<int> {};
 struct Uid : NumberArgument<uint32_t> {};
 struct Gid : NumberArgument<uint32_t> {};
 struct Mode : NumberArgument<uint16_t> {};  // umode_t: the kernel drops the bits above
+struct CreationMode : Mode {};              // looked at when the flags before it make a file
+struct NodeMode : Mode {};                  // with the file's type
 struct UmaskMode : NumberArgument<int> {};
 struct DeviceNumber : NumberArgument<uint32_t> {};
+struct NodeDevice : DeviceNumber {};              // looked at when the mode before it is a device's
+struct Hex : NumberArgument<uint64_t> {};         // a mask without names
+struct MapOffset : NumberArgument<int64_t> {};    // of a mapping, bytes
+struct IoPriority : NumberArgument<int> {};       // class and level
+struct KcmpIndex : NumberArgument<uint64_t> {};   // a descriptor, for KCMP_FILE
+struct FutexValue : NumberArgument<uint32_t> {};  // looked at by some operations
 struct TimerId : NumberArgument<int> {};
 struct IpcKey : NumberArgument<int> {};
 struct IpcId : NumberArgument<int> {};
@@ -112,6 +120,7 @@ struct MountId : NumberArgument<uint64_t> {};
 
 // Sets of bits.
 struct AccessMode : FlagsArgument<int> {};
+struct AccessAtFlags : FlagsArgument<int> {};
 struct AtFlags : FlagsArgument<int> {};
 struct CloneFlags : FlagsArgument<uint64_t> {};
 struct CloseRangeFlags : FlagsArgument<uint32_t> {};
@@ -120,21 +129,44 @@ struct EventFdFlags : FlagsArgument<int> {};
 struct FallocateMode : FlagsArgument<int> {};
 struct FanotifyFlags : FlagsArgument<uint32_t> {};
 struct FutexFlags : FlagsArgument<uint32_t> {};
-struct GenericFlags : FlagsArgument<uint32_t> {};  // of a denied call: nobody decodes it
+struct FanotifyMarkFlags : FlagsArgument<uint32_t> {};
+struct FanotifyMask : FlagsArgument<uint64_t> {};
+struct ExecAtFlags : FlagsArgument<int> {};
+struct FsmountFlags : FlagsArgument<uint32_t> {};
+struct FsopenFlags : FlagsArgument<uint32_t> {};
+struct FspickFlags : FlagsArgument<uint32_t> {};
+struct GenericFlags : FlagsArgument<uint32_t> {};  // Linux has defined none yet
+struct HandleAtFlags : FlagsArgument<int> {};
 struct InotifyFlags : FlagsArgument<int> {};
 struct InotifyMask : FlagsArgument<uint32_t> {};
-struct IpcFlags : FlagsArgument<int> {};
+struct IoUringEnterFlags : FlagsArgument<uint32_t> {};
+struct KexecFileFlags : FlagsArgument<uint64_t> {};
+struct KexecFlags : FlagsArgument<uint64_t> {};
+struct LandlockFlags : FlagsArgument<uint32_t> {};
+struct LandlockRestrictFlags : FlagsArgument<uint32_t> {};
+struct ListmountFlags : FlagsArgument<uint32_t> {};
+struct LsmFlags : FlagsArgument<uint32_t> {};
 struct MapFlags : FlagsArgument<uint64_t> {};
 struct MapProtection : FlagsArgument<uint64_t> {};
+struct MembarrierFlags : FlagsArgument<uint32_t> {};
 struct MemfdFlags : FlagsArgument<uint32_t> {};
 struct MessageFlags : FlagsArgument<int> {};  // MSG_*
 struct MlockFlags : FlagsArgument<int> {};
+struct MlockallFlags : FlagsArgument<int> {};
+struct ModuleFlags : FlagsArgument<int> {};
+struct MountAttributes : FlagsArgument<uint32_t> {};
 struct MountFlags : FlagsArgument<uint64_t> {};
+struct MoveMountFlags : FlagsArgument<uint32_t> {};
 struct MovePagesFlags : FlagsArgument<int> {};
 struct MremapFlags : FlagsArgument<uint64_t> {};
+struct MsgFlags : FlagsArgument<int> {};      // IPC_* with a mode
+struct MsgSendFlags : FlagsArgument<int> {};  // of msgsnd and msgrcv
 struct MsyncFlags : FlagsArgument<int> {};
 struct NumaFlags : FlagsArgument<uint64_t> {};
+struct NumaPolicyFlags : FlagsArgument<uint64_t> {};
 struct OpenFlags : FlagsArgument<int> {};
+struct OpenTreeFlags : FlagsArgument<uint32_t> {};
+struct PerfFlags : FlagsArgument<uint64_t> {};
 struct Personality : FlagsArgument<uint32_t> {};
 struct PidFdFlags : FlagsArgument<uint32_t> {};
 struct PipeFlags : FlagsArgument<int> {};
@@ -144,15 +176,22 @@ struct ReadWriteFlags : FlagsArgument<int> {};  // RWF_*
 struct RenameFlags : FlagsArgument<uint32_t> {};
 struct SchedulerFlags : FlagsArgument<uint32_t> {};
 struct SeccompFlags : FlagsArgument<uint32_t> {};
+struct SecretFlags : FlagsArgument<uint32_t> {};
+struct SemFlags : FlagsArgument<int> {};  // IPC_* with a mode
 struct ShadowStackFlags : FlagsArgument<uint32_t> {};
+struct ShmFlags : FlagsArgument<int> {};  // IPC_* and SHM_* with a mode
+struct ShmatFlags : FlagsArgument<int> {};
 struct SignalFdFlags : FlagsArgument<int> {};
 struct SocketFlags : FlagsArgument<int> {};  // of accept4
 struct SpliceFlags : FlagsArgument<uint32_t> {};
+struct StatxAtFlags : FlagsArgument<int> {};
 struct StatxMask : FlagsArgument<uint32_t> {};
+struct SwapFlags : FlagsArgument<int> {};
 struct SyncRangeFlags : FlagsArgument<uint32_t> {};
 struct TimerFdFlags : FlagsArgument<int> {};
 struct TimerFlags : FlagsArgument<int> {};
 struct UmountFlags : FlagsArgument<int> {};
+struct UserfaultFlags : FlagsArgument<int> {};
 struct WaitOptions : FlagsArgument<int> {};
 struct XattrFlags : FlagsArgument<int> {};
 
@@ -164,13 +203,17 @@ struct EpollOperation : ChoiceArgument<int> {};
 struct FadviseAdvice : ChoiceArgument<int> {};
 struct FcntlCommand : ChoiceArgument<uint32_t> {};
 struct FlockOperation : ChoiceArgument<uint32_t> {};
+struct FsconfigCommand : ChoiceArgument<uint32_t> {};
 struct FutexOperation : ChoiceArgument<int> {};
+struct IoUringOpcode : ChoiceArgument<uint32_t> {};
 struct IoctlRequest : ChoiceArgument<uint32_t> {};
 struct IoprioWhich : ChoiceArgument<int> {};
 struct IpcCommand : ChoiceArgument<int> {};
 struct ItimerWhich : ChoiceArgument<int> {};
 struct KcmpType : ChoiceArgument<int> {};
 struct KeyctlCommand : ChoiceArgument<int> {};
+struct LandlockRuleType : ChoiceArgument<uint32_t> {};
+struct LsmAttribute : ChoiceArgument<uint32_t> {};
 struct MadviseAdvice : ChoiceArgument<int> {};
 struct MembarrierCommand : ChoiceArgument<int> {};
 struct NumaMode : ChoiceArgument<int> {};
@@ -179,6 +222,7 @@ struct PriorityWhich : ChoiceArgument<int> {};
 struct PtraceRequest : ChoiceArgument<int64_t> {};
 struct QuotactlCommand : ChoiceArgument<uint32_t> {};
 struct RebootCommand : ChoiceArgument<uint32_t> {};
+struct RebootMagic : ChoiceArgument<int> {};
 struct RlimitResource : ChoiceArgument<uint32_t> {};
 struct RusageWho : ChoiceArgument<int> {};
 struct SchedulerPolicy : ChoiceArgument<int> {};
@@ -199,9 +243,23 @@ struct Whence : ChoiceArgument<uint32_t> {};
 struct Status : NumberArgument<int> {};  // 0
 struct ByteCount : NumberArgument<int64_t> {};
 struct NoReturn : NumberArgument<int> {};
+struct FcntlResult : NumberArgument<int64_t> {};    // as the command says
+struct PersonalityResult : NumberArgument<int> {};  // flags
+struct WaitStatus : NumberArgument<int> {};         // what wait4 writes
 
 // An address that is the value: where to map, which word to wait on.
 struct Address : ScalarArgument<uint64_t, ArgumentKind::kAddress> {};
+struct NewAddress : Address {};    // looked at when the flags before it say so
+struct FutexAddress : Address {};  // looked at by some operations
+
+// A register that is a number or an address, as another argument says.
+template <typename Raw>
+using VariantArgument = ScalarArgument<Raw, ArgumentKind::kInputOutput>;
+struct FcntlArgument : VariantArgument<uint64_t> {};
+struct KeyctlArgument : VariantArgument<uint64_t> {};
+struct PrctlArgument : VariantArgument<uint64_t> {};
+struct PtraceAddress : VariantArgument<uint64_t> {};
+struct PtraceData : VariantArgument<uint64_t> {};
 
 // Memory of the caller.
 struct PathPtr : GuestPtr<const char> {
@@ -211,6 +269,7 @@ struct StringPtr : GuestPtr<const char> {
   static constexpr ArgumentKind kKind = ArgumentKind::kString;
 };
 struct StringArrayPtr : GuestPtr<const GuestPtr<const char>> {};  // ends with a null pointer
+struct EnvironmentPtr : StringArrayPtr {};
 
 template <typename T>
 using In = GuestPtr<const T>;
@@ -220,6 +279,22 @@ template <typename T>
 struct InOut : GuestPtr<T> {
   static constexpr ArgumentKind kKind = ArgumentKind::kInputOutput;
 };
+
+// Arrays. InArray, InOutArray: the next argument counts the elements; OutArray: the call's result does.
+template <typename T>
+struct InArray : GuestPtr<const T> {};
+template <typename T>
+struct OutArray : GuestPtr<T> {};
+template <typename T>
+struct InOutArray : InOut<T> {};
+template <typename T>
+struct InPair : GuestPtr<const T> {};
+// Written only when a signal ends the wait.
+template <typename T>
+struct Remainder : GuestPtr<T> {};
+// A timeout that becomes what was left of it.
+template <typename T>
+struct TimeLeft : InOut<T> {};
 
 // Bytes whose number is the next argument. OutBytes: of them, the call's result are written.
 struct InBytes : GuestPtr<const std::byte> {};
@@ -231,7 +306,8 @@ struct OutVector : GuestPtr<const iovec> {
 };
 struct InSockaddr : GuestPtr<const sockaddr> {};  // its length is the next argument
 struct OutSockaddr : GuestPtr<sockaddr> {};       // its length is what the next argument points to
-struct DirentBytes : GuestPtr<std::byte> {};      // struct linux_dirent or linux_dirent64 records
+struct DirentBytes : GuestPtr<std::byte> {};      // struct linux_dirent64 records
+struct OldDirentBytes : DirentBytes {};           // struct linux_dirent records
 struct SignalSetPtr : GuestPtr<const uint64_t> {};
 struct OutSignalSet : GuestPtr<uint64_t> {};
 struct CpuSetPtr : GuestPtr<const std::byte> {};  // its length is the argument before
@@ -240,9 +316,49 @@ struct DescriptorSet : GuestPtr<uint64_t> {  // fd_set
   static constexpr ArgumentKind kKind = ArgumentKind::kInputOutput;
 };
 struct DescriptorPair : GuestPtr<int> {};  // two descriptors are written
-struct AnyPtr : GuestPtr<void> {           // what it points to depends on another argument
+struct OutPath : OutBytes {};              // a path with its NUL
+struct InPages : GuestPtr<const uint64_t> {};
+struct InNodes : GuestPtr<const int> {};
+struct OutPageStatus : GuestPtr<int> {};
+struct ResidencyBytes : GuestPtr<std::byte> {};
+struct RemoteVector : GuestPtr<const iovec> {};  // of addresses in another process
+struct InMessage : GuestPtr<const void> {};      // struct msgbuf; the next argument is its text's size
+struct OutMessage : GuestPtr<void> {};
+struct OutMessageHeader : InOut<msghdr> {};
+struct InMessages : InOut<mmsghdr> {};  // sendmmsg
+struct OutMessages : InOut<mmsghdr> {};
+struct PollSet : InOut<pollfd> {};
+struct SignalSetArgument : GuestPtr<const void> {};  // address and size of a set
+struct InGroups : GuestPtr<const uint32_t> {};       // the argument before counts them
+struct OutGroups : GuestPtr<uint32_t> {};
+struct InOption : InBytes {};  // of a socket, as level and name say
+struct OutOption : OutBytes {
   static constexpr ArgumentKind kKind = ArgumentKind::kInputOutput;
 };
+struct FileTimesPtr : GuestPtr<const timespec> {};  // two, with UTIME_NOW and UTIME_OMIT
+struct OpenHowPtr : GuestPtr<const open_how> {};    // its size is the next argument
+struct EpollEventPtr : GuestPtr<const epoll_event> {};
+struct QueueAttributesPtr : GuestPtr<const mq_attr> {};  // looked at when the flags make a queue
+struct NodeMaskPtr : GuestPtr<const uint64_t> {};        // the next argument counts its bits
+struct OutNodeMask : GuestPtr<uint64_t> {};
+struct CountedNodeMaskPtr : GuestPtr<const uint64_t> {};  // the second argument counts its bits
+struct AnyPtr : GuestPtr<void> {                          // what it points to depends on another argument
+  static constexpr ArgumentKind kKind = ArgumentKind::kInputOutput;
+};
+struct ArchPrctlArgument : AnyPtr {};
+struct BpfAttributes : AnyPtr {};
+struct FsconfigValue : AnyPtr {};
+struct IoUringArgument : AnyPtr {};
+struct IoUringEnterArgument : AnyPtr {};
+struct IoctlArgument : AnyPtr {};
+struct MountData : AnyPtr {};
+struct MsgctlArgument : AnyPtr {};
+struct QuotactlArgument : AnyPtr {};
+struct RebootArgument : AnyPtr {};
+struct SeccompArgument : AnyPtr {};
+struct SemctlArgument : AnyPtr {};
+struct ShmctlArgument : AnyPtr {};
+struct FutexTimeout : GuestPtr<const timespec> {};  // or a number, or nothing
 
 // ABI structs that libc has no type for, or has another one. Opaque: only their address is an argument.
 struct KernelSigaction;
@@ -250,13 +366,31 @@ struct KernelSiginfo;
 struct KernelStack;
 struct CapabilityHeader;
 struct CapabilityData;
+struct Cachestat;
+struct CachestatRange;
 struct CloneArguments;
 struct FileAttributes;  // struct file_attr, Linux 6.17
 struct FileHandle;
 struct FutexWaiter;  // struct futex_waitv
-struct RobustListHead;
+struct IoUringParams;
+struct MountIdRequest;
 struct RseqArea;
+struct StatmountHeader;
 struct XattrArguments;  // struct xattr_args, Linux 6.13
+
+struct AioRequests : GuestPtr<const GuestPtr<iocb>> {};  // the argument before counts them
+struct CloneArgumentsPtr : GuestPtr<const CloneArguments> {};
+struct FileHandlePtr : InOut<FileHandle> {};
+struct InFileHandlePtr : GuestPtr<const FileHandle> {};
+struct InCapabilities : GuestPtr<const CapabilityData> {};  // as many as the header's version says
+struct OutCapabilities : GuestPtr<CapabilityData> {};
+struct KexecSegments : GuestPtr<const void> {};
+struct LandlockRulePtr : GuestPtr<const void> {};     // as the type before it says
+struct LandlockRulesetPtr : GuestPtr<const void> {};  // its size is the next argument
+struct MountAttributesPtr : GuestPtr<const void> {};  // its size is the next argument
+struct PerfAttributesPtr : GuestPtr<const void> {};
+struct InLsmContext : GuestPtr<const void> {};  // its size is the next argument
+struct LsmContext : GuestPtr<void> {};
 
 namespace detail {
 template <typename T>
@@ -286,6 +420,15 @@ constexpr unsigned argument_width() {
     return sizeof(typename T::RawType);
   } else {
     return sizeof(uint64_t);
+  }
+}
+
+template <typename T>
+constexpr bool argument_is_signed() {
+  if constexpr (requires { typename T::RawType; }) {
+    return std::is_signed_v<typename T::RawType>;
+  } else {
+    return false;
   }
 }
 

@@ -91,7 +91,7 @@ SyscallResult sys_connect(Call& call, Fd sockfd, InSockaddr pointer, Length leng
 }
 
 // Only SO_PEERCRED and SO_PEERPIDFD come here.
-SyscallResult sys_getsockopt(Call& call, Fd sockfd, SocketLevel, SocketOption option, OutBytes value,
+SyscallResult sys_getsockopt(Call& call, Fd sockfd, SocketLevel, SocketOption option, OutOption value,
                              InOut<int> length) {
   UniqueFd socket = TRY(call.descriptor(sockfd));
   ucred credentials{};

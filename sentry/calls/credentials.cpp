@@ -22,9 +22,7 @@ SyscallResult sys_setresuid(Call& call, Uid, Uid, Uid) { return let_kernel_chang
 SyscallResult sys_setresgid(Call& call, Gid, Gid, Gid) { return let_kernel_change(call); }
 SyscallResult sys_setfsuid(Call& call, Uid) { return let_kernel_change(call); }
 SyscallResult sys_setfsgid(Call& call, Gid) { return let_kernel_change(call); }
-SyscallResult sys_setgroups(Call& call, Int, In<uint32_t>) { return let_kernel_change(call); }
-SyscallResult sys_capset(Call& call, In<CapabilityHeader>, In<CapabilityData>) {
-  return let_kernel_change(call);
-}
+SyscallResult sys_setgroups(Call& call, Int, InGroups) { return let_kernel_change(call); }
+SyscallResult sys_capset(Call& call, In<CapabilityHeader>, InCapabilities) { return let_kernel_change(call); }
 
 }  // namespace sandbox

@@ -92,7 +92,7 @@ SyscallResult sys_chroot(Call& call, PathPtr path) {
   return 0;
 }
 
-SyscallResult sys_getcwd(Call& call, OutBytes buffer, Size size) {
+SyscallResult sys_getcwd(Call& call, OutPath buffer, Size size) {
   std::string path = TRY(call.vfs().path_of(call.caller(), call.caller().cwd));
   if (path.size() + 1 > PATH_MAX) return err(ENAMETOOLONG);
   if (path.size() + 1 > PATH_MAX) return err(ENAMETOOLONG);
@@ -107,7 +107,7 @@ SyscallResult sys_umask(Call& call, UmaskMode mask) {
   return Reply::run_natively();
 }
 
-SyscallResult sys_getdents(Call& call, Fd fd, DirentBytes buffer, Count size) {
+SyscallResult sys_getdents(Call& call, Fd fd, OldDirentBytes buffer, Count size) {
   return list(call, fd, buffer, size, kDirentOld);
 }
 

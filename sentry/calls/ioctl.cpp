@@ -83,7 +83,7 @@ SyscallResult refuse_by_path(Call& call, DirFd directory, PathPtr path, uint64_t
 
 }  // namespace
 
-SyscallResult sys_ioctl(Call& call, Fd fd, IoctlRequest request, AnyPtr argument) {
+SyscallResult sys_ioctl(Call& call, Fd fd, IoctlRequest request, IoctlArgument argument) {
   switch (request) {
     case FS_IOC_GETFLAGS:
       return get_flags(call, fd, argument.cast<int>());

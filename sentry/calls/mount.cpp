@@ -16,7 +16,7 @@ Result<std::string> read_optional_string(Call& call, GuestPtr<const char> pointe
 }
 
 // copy_mount_options: a page, or as much of it as is mapped; file systems here take text. Errors: EFAULT.
-Result<std::string> read_options(Call& call, AnyPtr pointer) {
+Result<std::string> read_options(Call& call, MountData pointer) {
   if (pointer.is_null()) return std::string();
   std::string page(kPageSize, '\0');
   page.resize(TRY(call.memory().read_some(pointer.address, std::as_writable_bytes(std::span(page)))));
@@ -27,7 +27,7 @@ Result<std::string> read_options(Call& call, AnyPtr pointer) {
 }  // namespace
 
 SyscallResult sys_mount(Call& call, PathPtr source, PathPtr target, StringPtr type, MountFlags flags,
-                        AnyPtr data) {
+                        MountData data) {
   std::string type_name = TRY(read_optional_string(call, type));
   std::string source_name = TRY(read_optional_string(call, source));
   std::string options = TRY(read_options(call, data));

@@ -88,11 +88,11 @@ SyscallResult sys_mkdirat(Call& call, DirFd directory, PathPtr path, Mode mode) 
   return make_directory(call, directory, path, mode);
 }
 
-SyscallResult sys_mknod(Call& call, PathPtr path, Mode mode, DeviceNumber device) {
+SyscallResult sys_mknod(Call& call, PathPtr path, NodeMode mode, NodeDevice device) {
   return make_node(call, kCwd, path, mode, device);
 }
 
-SyscallResult sys_mknodat(Call& call, DirFd directory, PathPtr path, Mode mode, DeviceNumber device) {
+SyscallResult sys_mknodat(Call& call, DirFd directory, PathPtr path, NodeMode mode, NodeDevice device) {
   return make_node(call, directory, path, mode, device);
 }
 

@@ -113,11 +113,11 @@ Result<open_how> read_how(Call& call, In<open_how> pointer, uint64_t size) {
 
 }  // namespace
 
-SyscallResult sys_open(Call& call, PathPtr path, OpenFlags flags, Mode mode) {
+SyscallResult sys_open(Call& call, PathPtr path, OpenFlags flags, CreationMode mode) {
   return open_legacy(call, kCwd, path, flags, mode);
 }
 
-SyscallResult sys_openat(Call& call, DirFd directory, PathPtr path, OpenFlags flags, Mode mode) {
+SyscallResult sys_openat(Call& call, DirFd directory, PathPtr path, OpenFlags flags, CreationMode mode) {
   return open_legacy(call, directory, path, flags, mode);
 }
 
@@ -125,7 +125,7 @@ SyscallResult sys_creat(Call& call, PathPtr path, Mode mode) {
   return open_legacy(call, kCwd, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
-SyscallResult sys_openat2(Call& call, DirFd directory, PathPtr path, In<open_how> pointer, Size size) {
+SyscallResult sys_openat2(Call& call, DirFd directory, PathPtr path, OpenHowPtr pointer, Size size) {
   open_how how = TRY(read_how(call, pointer, size));
   if (how.flags & ~static_cast<uint64_t>(kValidFlags)) return err(EINVAL);
   if (how.resolve & ~kValidResolve) return err(EINVAL);

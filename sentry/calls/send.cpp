@@ -96,7 +96,7 @@ struct NamedHeader {
   SocketAddress address;
 };
 
-Result<std::vector<NamedHeader>> read_headers(Call& call, InOut<mmsghdr> pointer, size_t count) {
+Result<std::vector<NamedHeader>> read_headers(Call& call, InMessages pointer, size_t count) {
   auto raw = TRY(call.memory().read_array(GuestPtr<const mmsghdr>{pointer.address}, count));
   std::vector<NamedHeader> headers;
   for (const mmsghdr& each : raw) headers.push_back({each.msg_hdr, TRY(read_name(call, each.msg_hdr))});
@@ -108,7 +108,7 @@ Result<OutgoingMessage> read_message(Call& call, int socket, const NamedHeader& 
 }
 
 // A wait is only for the first message: after one was sent, a short count is an answer.
-SyscallResult send_many(Call& call, UniqueFd socket, InOut<mmsghdr> pointer,
+SyscallResult send_many(Call& call, UniqueFd socket, InMessages pointer,
                         const std::vector<NamedHeader>& headers, int flags) {
   auto length_of = [&](size_t index) {
     return pointer.element(index).cast<uint32_t>(offsetof(mmsghdr, msg_len));
@@ -158,7 +158,7 @@ SyscallResult sys_sendmsg(Call& call, Fd sockfd, In<msghdr> pointer, MessageFlag
   return send_one(call, std::move(socket), TRY(source_of(call, header, address)), flags);
 }
 
-SyscallResult sys_sendmmsg(Call& call, Fd sockfd, InOut<mmsghdr> pointer, Count count, MessageFlags flags) {
+SyscallResult sys_sendmmsg(Call& call, Fd sockfd, InMessages pointer, Count count, MessageFlags flags) {
   constexpr size_t kMaximumMessages = 1024;  // UIO_MAXIOV
   UniqueFd socket = TRY(call.descriptor(sockfd));
   auto headers = read_headers(call, pointer, std::min<size_t>(count, kMaximumMessages));

@@ -121,7 +121,7 @@ SyscallResult sys_newfstatat(Call& call, DirFd directory, PathPtr path, Out<stru
   return write_stat(call, attributes_at(call, directory, path, flags), buffer);
 }
 
-SyscallResult sys_statx(Call& call, DirFd directory, PathPtr path, AtFlags flags, StatxMask mask,
+SyscallResult sys_statx(Call& call, DirFd directory, PathPtr path, StatxAtFlags flags, StatxMask mask,
                         Out<struct statx> buffer) {
   if (mask & STATX__RESERVED) return err(EINVAL);
   if ((flags & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE) return err(EINVAL);
@@ -139,7 +139,8 @@ SyscallResult sys_faccessat(Call& call, DirFd directory, PathPtr path, AccessMod
   return check_access(call, directory, path, mode, 0);
 }
 
-SyscallResult sys_faccessat2(Call& call, DirFd directory, PathPtr path, AccessMode mode, AtFlags flags) {
+SyscallResult sys_faccessat2(Call& call, DirFd directory, PathPtr path, AccessMode mode,
+                             AccessAtFlags flags) {
   return check_access(call, directory, path, mode, flags);
 }
 

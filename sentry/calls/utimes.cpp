@@ -43,7 +43,7 @@ Result<Reply> set_times_of(Call& call, Fd fd, const Times& times) {
   return 0;
 }
 
-Result<Times> read_timevals(Call& call, In<timeval> pointer) {
+Result<Times> read_timevals(Call& call, InPair<timeval> pointer) {
   if (pointer.is_null()) return Times();
   auto values = TRY(call.memory().read_array(pointer, 2));
   for (const timeval& value : values)
@@ -65,7 +65,7 @@ Result<void> check_file_size_limit(Call& call, const PathArgument& where, uint64
 
 }  // namespace
 
-SyscallResult sys_utimensat(Call& call, DirFd directory, PathPtr path, In<timespec> pointer, AtFlags flags) {
+SyscallResult sys_utimensat(Call& call, DirFd directory, PathPtr path, FileTimesPtr pointer, AtFlags flags) {
   Times times;
   if (!pointer.is_null()) {
     auto values = TRY(call.memory().read_array(pointer, 2));
@@ -79,11 +79,11 @@ SyscallResult sys_utimensat(Call& call, DirFd directory, PathPtr path, In<timesp
   return set_times(call, directory, path, times, flags);
 }
 
-SyscallResult sys_utimes(Call& call, PathPtr path, In<timeval> pointer) {
+SyscallResult sys_utimes(Call& call, PathPtr path, InPair<timeval> pointer) {
   return set_times(call, kCwd, path, TRY(read_timevals(call, pointer)), 0);
 }
 
-SyscallResult sys_futimesat(Call& call, DirFd directory, PathPtr path, In<timeval> pointer) {
+SyscallResult sys_futimesat(Call& call, DirFd directory, PathPtr path, InPair<timeval> pointer) {
   Times times = TRY(read_timevals(call, pointer));
   if (path.is_null() && directory != AT_FDCWD) return set_times_of(call, Fd{{directory}}, times);
   return set_times(call, directory, path, times, 0);

@@ -72,5 +72,7 @@ std::optional<int64_t> register_argument(const SyscallRow& row, const std::array
 const Value* find_value(const DecodedCall& call, std::string_view path);
 // "O_CREAT" or "ENOENT" as a number, from every table the decoder has. Nothing when no table has the name.
 std::optional<int64_t> find_constant(std::string_view name);
+// Whether a type of syscalls.def ("OpenFlags", "Out<struct stat>") has a decoder of its own.
+bool decodes(std::string_view type_name);
 
 }  // namespace sandbox::trace

@@ -35,7 +35,8 @@ struct Value {
   bool is_brief = true;         // false: a field that text leaves out ("..." stands for it); JSON has it
   bool is_hexadecimal = false;  // of a string: bytes that are no text
   std::string_view name;        // of an argument or field; lives as long as the program
-  std::string_view unknown;  // of flags and enumerators: what stands in place of a missing name ("MAP_???")
+  std::string_view label;       // of flags and enumerators: what stands for a missing name ("MAP_???"); of a
+                                // descriptor that is none: its word (AT_FDCWD)
   uint64_t number = 0;  // also of flags, enumerators, expressions: the raw value, sign-extended if signed
   uint64_t rest = 0;
   std::string text;

@@ -23,7 +23,7 @@ struct FakeCall {
 #define SYSCALL(number, name, policy, signature, note) HandlerOf<Answer, FakeCall, signature> sys_##name;
 #include "sandbox/syscalls.def"
 
-Answer sys_openat(FakeCall& call, DirFd dirfd, PathPtr pathname, OpenFlags flags, Mode mode) {
+Answer sys_openat(FakeCall& call, DirFd dirfd, PathPtr pathname, OpenFlags flags, CreationMode mode) {
   call.path_address = pathname.address;
   return {dirfd == AT_FDCWD && flags == O_CREAT ? mode : -1};
 }
