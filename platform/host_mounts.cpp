@@ -2,6 +2,7 @@
 #include "platform/host_mounts.h"
 
 #include <fmt/format.h>
+#include <sys/mount.h>
 
 #include "platform/mount_calls.h"
 #include "platform/remounted_tree.h"
@@ -9,6 +10,21 @@
 namespace sandbox::platform {
 
 namespace {
+
+// Before Linux 6.15 only a mount that has a place can be copied: a detached one gets one for the moment, on
+// the root directory of this mount namespace, where no path leads to it.
+Result<UniqueFd> copy_detached(int mount) {
+  TRY(host_status(syscall(SYS_move_mount, mount, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH)));
+  auto copy = copy_mount_tree(mount, "");
+  TRY(host_status(::umount2(fmt::format("/proc/self/fd/{}", mount).c_str(), MNT_DETACH)));
+  return copy;
+}
+
+Result<UniqueFd> copy_tree(int directory_fd, const std::string& path) {
+  auto copy = copy_mount_tree(directory_fd, path.c_str());
+  if (!copy && copy.error() == Errno(EINVAL) && path.empty()) return copy_detached(directory_fd);
+  return copy;
+}
 
 class DetachedMounter final : public HostMounter {
  public:
@@ -32,7 +48,7 @@ class DetachedMounter final : public HostMounter {
     if (access == MountAccess::kReadOnly) attributes |= MOUNT_ATTR_RDONLY;
     if (devices == MountDevices::kHidden) attributes |= MOUNT_ATTR_NODEV;
     if (method_ == TreeFlagsMethod::kRemountEach) return copy_tree_remounted(directory_fd, path, attributes);
-    UniqueFd tree = TRY(copy_mount_tree(directory_fd, path.c_str()));
+    UniqueFd tree = TRY(copy_tree(directory_fd, path));
     auto changed = add_tree_attributes(tree, attributes);
     if (!changed && changed.error() == Errno(ENOSYS) && method_ == TreeFlagsMethod::kProbe) {
       method_ = TreeFlagsMethod::kRemountEach;
