@@ -83,7 +83,9 @@ TEST(small_files) {
   char path[64];
   for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
     snprintf(path, sizeof path, "/proc/%s", names[i]);
-    if (guest_read_file(path)[0] == 0) GUEST_FAILED("%s is empty", path);
+    // A machine without a disk lists none.
+    int is_of_disks = strcmp(names[i], "diskstats") == 0 || strcmp(names[i], "partitions") == 0;
+    if (guest_read_file(path)[0] == 0 && !is_of_disks) GUEST_FAILED("%s is empty", path);
     struct stat st;
     OK(stat(path, &st));
     CHECK(S_ISREG(st.st_mode) || strcmp(names[i], "mounts") == 0);
