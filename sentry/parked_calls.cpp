@@ -45,7 +45,8 @@ bool has_signal_to_act_on(const TaskStatus& status) {
 struct ParkedCalls::Parked {
   std::unique_ptr<platform::InterceptedCall> call;
   TaskPtr task;
-  Work work;
+  KillableWork work;
+  EndedBy ended_by;
   std::thread thread;
   std::atomic<bool> is_cancelled{false};
   std::atomic<bool> is_done{false};
@@ -63,12 +64,22 @@ ParkedCalls::~ParkedCalls() {
 }
 
 SyscallResult ParkedCalls::run(Call& call, Work work) {
+  auto ignoring = [work = std::move(work)](auto&, auto&) { return work(); };
+  return start(call, std::move(ignoring), EndedBy::kAnySignal);
+}
+
+SyscallResult ParkedCalls::run_killable(Call& call, KillableWork work) {
+  return start(call, std::move(work), EndedBy::kFatalSignal);
+}
+
+SyscallResult ParkedCalls::start(Call& call, KillableWork work, EndedBy ended_by) {
   std::lock_guard guard(lock_);
   if (calls_.size() >= kMaximumParked) return err(EAGAIN);
   auto parked = std::make_unique<Parked>();
   parked->task = call.task_ptr();
   parked->call = call.park();
   parked->work = std::move(work);
+  parked->ended_by = ended_by;
   Parked& entry = *parked;
   calls_.push_back(std::move(parked));
   ++waiting_;
@@ -96,7 +107,7 @@ void ParkedCalls::serve(Parked& parked) {
   change_interrupt_signal(SIG_UNBLOCK);  // the engine's threads, which made this one, block all
   SyscallResult result = err(EINTR);
   do {
-    result = parked.work();
+    result = parked.work(*parked.call, parked.is_cancelled);
   } while (!result && result.error() == Errno(EINTR) && !parked.is_cancelled);
   if (!result && result.error() == Errno(EINTR)) {
     parked.task->set_interrupted_on_purpose(Task::Interrupted::kYes);
@@ -114,7 +125,10 @@ bool ParkedCalls::must_end(Parked& parked) {
   if (parked.is_cancelled) return true;
   if (!parked.call->is_waiting()) return true;
   Result<TaskStatus> status = read_task_status(host_proc_, parked.task->host_tid);
-  return !status || has_signal_to_act_on(*status);
+  if (!status) return true;
+  // The kernel makes a SIGKILL of every fatal signal once it is sent.
+  if (parked.ended_by == EndedBy::kFatalSignal) return status->pending_signals & bit_of(SIGKILL);
+  return has_signal_to_act_on(*status);
 }
 
 void ParkedCalls::watch() {

@@ -15,7 +15,7 @@
 
 namespace sandbox {
 
-// A signal that the caller would act on ends the wait with ERESTARTSYS, as it ends the same wait in
+// A signal that the caller would act on ends run()'s wait with ERESTARTSYS, as it ends the same wait in
 // Linux; so does the caller's death. Signals are looked for about every 10 ms.
 class ParkedCalls {
  public:
@@ -27,6 +27,11 @@ class ParkedCalls {
   using Work = std::function<SyscallResult()>;
   // Takes the call off the engine and answers it with what `work` returns. Errors: EAGAIN (too many).
   SyscallResult run(Call& call, Work work);
+  // The same for work that Linux lets only a fatal signal end: `is_cancelled` then becomes true, and a host
+  // call may fail with EINTR. `call` is the parked one.
+  using KillableWork =
+      std::function<SyscallResult(platform::InterceptedCall& call, const std::atomic<bool>& is_cancelled)>;
+  SyscallResult run_killable(Call& call, KillableWork work);
   // The thread is gone: its wait is over when this returns, so that nobody else meets its open FIFO.
   // (After 10 ms of trying it returns all the same; the watcher goes on.)
   void end_calls_of(pid_t host_tid);
@@ -37,7 +42,9 @@ class ParkedCalls {
  private:
   static constexpr size_t kMaximumParked = 1024;
   struct Parked;
+  enum class EndedBy { kAnySignal, kFatalSignal };
 
+  SyscallResult start(Call& call, KillableWork work, EndedBy ended_by);
   void watch();
   void serve(Parked& parked);
   bool must_end(Parked& parked);

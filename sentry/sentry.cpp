@@ -70,7 +70,28 @@ void Sentry::on_syscall(platform::InterceptedCall& intercepted) {
   Result<CallerSnapshot> snapshot = CallerSnapshot::of(*this, *task);
   if (!snapshot) return intercepted.reply(snapshot.error().as_return());
   Call call(*this, intercepted, std::move(task), *std::move(snapshot));
-  Call::answer(intercepted, dispatch(call));
+  SyscallResult result = dispatch(call);
+  if (!result && result.error() == vfs::kPrepareFirst) result = prepare_and_repeat(call);
+  Call::answer(intercepted, std::move(result));
+}
+
+// Made again from the start, arguments and all: the first attempt changed nothing, so what was read for it
+// counts for nothing.
+SyscallResult Sentry::prepare_and_repeat(Call& call) {
+  auto repeat = [this, task = call.task_ptr(), preparation = vfs::take_preparation()](
+                    platform::InterceptedCall& parked,
+                    const std::atomic<bool>& is_cancelled) mutable -> SyscallResult {
+    SyscallResult result = err(vfs::kPrepareFirst.value());
+    while (!result && result.error() == vfs::kPrepareFirst) {
+      if (preparation) TRY(preparation->run(is_cancelled));
+      if (is_cancelled || !parked.is_waiting()) return err(EINTR);
+      Call again(*this, parked, task, TRY(CallerSnapshot::of(*this, *task)));
+      result = dispatch(again);
+      preparation = vfs::take_preparation();
+    }
+    return result;
+  };
+  return parked_calls_->run_killable(call, std::move(repeat));
 }
 
 Result<void> Sentry::on_exec(const platform::SyscallEvent& event, GuestMemory& memory) {

@@ -81,6 +81,9 @@ class Sentry final : public platform::Supervisor {
   uint64_t start_time_ns() const { return start_time_ns_; }
 
  private:
+  // A call that has long work to do first: parked, prepared for, and made again.
+  SyscallResult prepare_and_repeat(Call& call);
+
   SentryParts parts_;
   RunningPrograms running_programs_;  // outlives the tasks, whose programs deregister themselves
   TaskTable tasks_;

@@ -158,6 +158,38 @@ TEST_CASE("copying up keeps holes") {
   CHECK(std::string(text) == "middle");
 }
 
+TEST_CASE("a large file is prepared first, once for all who wait") {
+  ScratchDirectory scratch;
+  const std::string text(5 << 20, 'x');
+  scratch.make_directory("lower");
+  scratch.write("lower/f", text);
+  auto fs = overlay(scratch);
+  InodePtr file = must(find(fs->root(), "f"));
+  const std::atomic<bool> is_wanted{false}, is_unwanted{true};
+  auto needs_preparation = [&] {
+    CHECK(error_of(file->setattr({.mode = 0600})) == kPrepareFirst.value());
+    return take_preparation();
+  };
+  std::shared_ptr<Preparation> first = needs_preparation();
+  REQUIRE(first != nullptr);
+  CHECK(take_preparation() == nullptr);
+  CHECK(needs_preparation() == first);
+  CHECK(error_of(first->run(is_unwanted)) == EINTR);
+  must(first->run(is_wanted));
+  // Whoever waited is gone, and with it the copy.
+  first = nullptr;
+  CHECK(std::filesystem::is_empty(scratch / "top/work"));
+  std::shared_ptr<Preparation> second = needs_preparation();
+  must(second->run(is_wanted));
+  must(second->run(is_wanted));
+  must(file->setattr({.mode = 0600}));
+  CHECK(scratch.read("top/upper/f") == text);
+  CHECK((scratch.status("top/upper/f").st_mode & 0777) == 0600);
+  second = nullptr;
+  CHECK(scratch.read("top/upper/f") == text);
+  CHECK(std::filesystem::is_empty(scratch / "top/work"));
+}
+
 TEST_CASE("a full upper leaves no partial file") {
   ScratchDirectory scratch;
   scratch.make_directory("lower/d");

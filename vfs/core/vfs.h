@@ -10,6 +10,7 @@
 #include "sandbox/host_mounter.h"
 #include "sandbox/id_map.h"
 #include "vfs/core/dentry.h"
+#include "vfs/core/preparation.h"
 #include "vfs/core/tree_lock.h"
 #include "vfs/core/types.h"
 
@@ -54,7 +55,8 @@ struct SocketPlace {
 // Every public method takes the tree lock itself; none may be called with it held. All are safe from
 // any thread. `base` is where a relative path starts (the caller's cwd for AT_FDCWD); a path of ""
 // with EmptyPath::kAllowed names `base` itself, of any type (what locate() returned for a descriptor).
-// Errors follow Linux's order: the walk's (ENOENT ENOTDIR EACCES ELOOP ENAMETOOLONG), then the call's.
+// Errors follow Linux's order: the walk's (ENOENT ENOTDIR EACCES ELOOP ENAMETOOLONG), then the call's. Every
+// method that changes something may fail with kPrepareFirst (preparation.h).
 class Vfs {
  public:
   // The maps go from the workload's ids to the sentry's, for objects that have no file system here.

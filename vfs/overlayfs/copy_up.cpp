@@ -32,6 +32,9 @@ Result<void> copy_through_buffer(int source, int target, off_t offset, off_t end
   return {};
 }
 
+// How much is copied before anybody asks whether it is still wanted.
+constexpr off_t kUnaskedLength = 8 << 20;
+
 // A source that shrinks meanwhile ends the copy early, as it ends read(2).
 Result<void> copy_range(int source, int target, off_t offset, off_t end) {
   while (offset < end) {
@@ -56,21 +59,7 @@ Result<void> copy_range(int source, int target, off_t offset, off_t end) {
 
 Result<void> copy_data(HostName source, int target) {
   UniqueFd file = TRY(host_open(source, O_RDONLY | O_NONBLOCK));
-  struct stat status;
-  TRY(host_status(fstat(file.get(), &status)));
-  if (!S_ISREG(status.st_mode)) return err(ESTALE);
-  if (ioctl(target, FICLONE, file.get()) == 0) return {};
-  TRY(host_status(ftruncate(target, status.st_size)));
-  for (off_t offset = 0; offset < status.st_size;) {
-    off_t data = lseek(file.get(), offset, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;  // a hole up to the end
-    if (data < 0) data = offset;
-    off_t hole = lseek(file.get(), data, SEEK_HOLE);
-    if (hole <= data || hole > status.st_size) hole = status.st_size;
-    TRY(copy_range(file.get(), target, data, hole));
-    offset = hole;
-  }
-  return {};
+  return copy_content(file.get(), target, nullptr);
 }
 
 // The host may refuse attributes that mean something only where they were set; the user's own must arrive.
@@ -130,16 +119,40 @@ Result<void> copy_attributes(HostName source, const Attributes& attributes, Host
   return host_set_times(target, to_timespec(attributes.stx_atime), to_timespec(attributes.stx_mtime));
 }
 
-Result<void> copy_up(WorkDirectory& work, HostName source, HostName target, CopiedData data) {
+Result<void> copy_content(int source, int target, const std::atomic<bool>* is_cancelled) {
+  struct stat status;
+  TRY(host_status(fstat(source, &status)));
+  if (!S_ISREG(status.st_mode)) return err(ESTALE);
+  if (ioctl(target, FICLONE, source) == 0) return {};
+  TRY(host_status(ftruncate(target, status.st_size)));
+  for (off_t offset = 0; offset < status.st_size;) {
+    if (is_cancelled != nullptr && is_cancelled->load()) return err(EINTR);
+    off_t data = lseek(source, offset, SEEK_DATA);
+    if (data < 0 && errno == ENXIO) break;  // a hole up to the end
+    if (data < 0) data = offset;
+    off_t hole = lseek(source, data, SEEK_HOLE);
+    if (hole <= data || hole > status.st_size) hole = status.st_size;
+    hole = std::min(hole, data + kUnaskedLength);
+    TRY(copy_range(source, target, data, hole));
+    offset = hole;
+  }
+  return {};
+}
+
+Result<void> finish_copy_up(WorkDirectory::Item& made, HostName source, HostName target) {
   Attributes attributes = TRY(host_attributes(source));
   Attributes above = TRY(host_attributes({target.directory, ""}));
-  WorkDirectory::Item item(work);
-  TRY(make_copy(source, attributes, item.host(), data));
-  TRY(copy_attributes(source, attributes, item.host()));
-  TRY(item.move_to(target, RENAME_NOREPLACE));
+  TRY(copy_attributes(source, attributes, made.host()));
+  TRY(made.move_to(target, RENAME_NOREPLACE));
   // Nothing happened in that directory that anybody should see.
   (void)host_set_times({target.directory, ""}, to_timespec(above.stx_atime), to_timespec(above.stx_mtime));
   return {};
+}
+
+Result<void> copy_up(WorkDirectory& work, HostName source, HostName target, CopiedData data) {
+  WorkDirectory::Item item(work);
+  TRY(make_copy(source, TRY(host_attributes(source)), item.host(), data));
+  return finish_copy_up(item, source, target);
 }
 
 }  // namespace sandbox::vfs

@@ -1,6 +1,8 @@
 // Copying one object of a lower layer into the upper, complete before it is visible (fs/overlayfs/copy_up.c).
 #pragma once
 
+#include <atomic>
+
 #include "vfs/overlayfs/work_directory.h"
 
 namespace sandbox::vfs {
@@ -16,6 +18,11 @@ constexpr const char* kForeignOwnerXattr = "user.sandbox.foreign_owner";
 // kForeignOwnerXattr. Errors: EEXIST, EACCES, ENOSPC, EDQUOT, EFBIG, EPERM (device node), EIO; nothing is
 // left behind.
 Result<void> copy_up(WorkDirectory& work, HostName source, HostName target, CopiedData data);
+// The same with content that is there already, in `made`.
+Result<void> finish_copy_up(WorkDirectory::Item& made, HostName source, HostName target);
+// The content of a regular file with its holes; `is_cancelled` may be null.
+// Errors: EINTR (cancelled), ESTALE (not a regular file), and those of copy_up.
+Result<void> copy_content(int source, int target, const std::atomic<bool>* is_cancelled);
 // Mode, owner, times and extended attributes alone, to an existing object of the same type.
 Result<void> copy_attributes(HostName source, const Attributes& attributes, HostName target);
 

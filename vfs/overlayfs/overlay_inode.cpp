@@ -59,6 +59,17 @@ Result<std::string> OverlayFile::readlink(const Caller&) {
   return host_readlink(at.host());
 }
 
+Result<void> OverlayFile::copy_up_whole(HostName source, HostName target, uint64_t data_size) {
+  if (data_size < kLargeFile) return copy_up(overlay().work(), source, target, CopiedData::kWhole);
+  std::shared_ptr<LargeCopy> copy = large_copy_.lock();
+  if (copy != nullptr && copy->is_done()) return finish_copy_up(copy->item(), source, target);
+  if (copy == nullptr) {
+    copy = TRY(LargeCopy::create(overlay().shared_work(), source));
+    large_copy_ = copy;
+  }
+  return prepare_first(std::move(copy));
+}
+
 Result<void> OverlayFile::make_upper(CopiedData data) {
   if (is_upper_) return {};
   if (!overlay().has_upper()) return err(EROFS);
@@ -67,7 +78,10 @@ Result<void> OverlayFile::make_upper(CopiedData data) {
     PinnedName source = TRY(place());
     Attributes original = TRY(host_attributes(source.host()));
     HostDirectory::Pin target = TRY(parent_->upper()->pin());
-    auto copied = copy_up(overlay().work(), source.host(), {target.get(), name_.c_str()}, data);
+    HostName wanted{target.get(), name_.c_str()};
+    bool is_whole = is_regular() && data == CopiedData::kWhole;
+    auto copied = is_whole ? copy_up_whole(source.host(), wanted, original.stx_blocks * 512)
+                           : copy_up(overlay().work(), source.host(), wanted, data);
     // Another Inode of the same name was faster.
     if (!copied && copied.error() != Errno(EEXIST)) return copied;
     copied_from_ = std::pair(makedev(original.stx_dev_major, original.stx_dev_minor), original.stx_ino);

@@ -5,6 +5,7 @@
 
 #include "vfs/core/inode.h"
 #include "vfs/overlayfs/copy_up.h"
+#include "vfs/overlayfs/large_copy.h"
 #include "vfs/overlayfs/layer.h"
 #include "vfs/overlayfs/overlayfs.h"
 
@@ -17,7 +18,7 @@ using OverlayDirectoryPtr = std::shared_ptr<OverlayDirectory>;
 class OverlayFs final : public Filesystem {
  public:
   // `layers`: the roots, the upper first when there is a work directory.
-  OverlayFs(OverlayOptions options, std::vector<LayerDirectory> layers, std::unique_ptr<WorkDirectory> work,
+  OverlayFs(OverlayOptions options, std::vector<LayerDirectory> layers, std::shared_ptr<WorkDirectory> work,
             UniqueFd upper_lock);
 
   InodePtr root() override;
@@ -29,6 +30,8 @@ class OverlayFs final : public Filesystem {
 
   bool has_upper() const { return work_ != nullptr; }
   WorkDirectory& work() const { return *work_; }
+  // For work that goes on without the tree lock, and so perhaps longer than the file system is mounted.
+  const std::shared_ptr<WorkDirectory>& shared_work() const { return work_; }
   LayerFormat upper_format() const { return layers_.front().format; }
   const OwnerMaps& owners() const { return owners_; }
   LowerSockets lower_sockets() const { return lower_sockets_; }
@@ -40,7 +43,7 @@ class OverlayFs final : public Filesystem {
 
  private:
   const std::vector<LayerDirectory> layers_;
-  const std::unique_ptr<WorkDirectory> work_;
+  const std::shared_ptr<WorkDirectory> work_;
   const UniqueFd upper_lock_;
   const std::string source_;
   const OwnerMaps owners_;
@@ -66,7 +69,7 @@ class OverlayInode : public Inode {
   // The topmost object. Errors: those of HostDirectory::pin.
   virtual Result<PinnedName> place() = 0;
   // Copies up what is only below, parents first; tree lock exclusive.
-  // Errors: EROFS, ENOENT (removed), those of copy_up.
+  // Errors: EROFS, ENOENT (removed), kPrepareFirst, those of copy_up.
   virtual Result<void> make_upper(CopiedData data) = 0;
   // Called after the owner was changed in the upper.
   virtual void owner_changed() {}
@@ -178,12 +181,14 @@ class OverlayFile final : public OverlayInode {
   Result<PinnedName> place() override { return PinnedName{TRY(directory_->pin()), name_.c_str()}; }
   Result<void> make_upper(CopiedData data) override;
   Result<UniqueFd> open_lower_fifo(int flags);
+  Result<void> copy_up_whole(HostName source, HostName target, uint64_t data_size);
 
   const OverlayDirectoryPtr parent_;
   const std::string name_;
   HostDirectoryPtr directory_;  // of the layer it is in
   bool is_upper_;
   std::optional<std::pair<dev_t, ino_t>> copied_from_;
+  std::weak_ptr<LargeCopy> large_copy_;  // under way for calls that wait for it
   // Created by us and not opened since: the first open is that of open(O_CREAT).
   std::atomic<bool> is_just_created_{false};
   UniqueFd private_fifo_;  // stands for a lower layer's FIFO, whose other end may be outside the sandbox

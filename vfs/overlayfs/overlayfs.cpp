@@ -11,7 +11,7 @@ namespace sandbox::vfs {
 namespace {
 
 struct Upper {
-  std::unique_ptr<WorkDirectory> work;
+  std::shared_ptr<WorkDirectory> work;
   LayerDirectory root;
   UniqueFd lock;
 };
@@ -42,7 +42,7 @@ Result<Upper> open_upper(const UniqueFd& base, const std::vector<UniqueFd>& lowe
     TRY(copy_attributes(lower, TRY(host_attributes(lower)), upper));
   }
   LayerFormat format = has_user_xattrs(work.get()) ? LayerFormat::kKernel : LayerFormat::kKernelAndMarker;
-  auto work_directory = std::make_unique<WorkDirectory>(std::move(work));
+  auto work_directory = std::make_shared<WorkDirectory>(std::move(work));
   TRY(work_directory->clear());
   HostDirectoryPtr handle = TRY(HostDirectory::create_root(std::move(root)));
   return Upper{std::move(work_directory), {std::move(handle), format, nullptr}, std::move(lock)};
@@ -74,7 +74,7 @@ Result<std::shared_ptr<Filesystem>> create_overlayfs(OverlayOptions options) {
 }
 
 OverlayFs::OverlayFs(OverlayOptions options, std::vector<LayerDirectory> layers,
-                     std::unique_ptr<WorkDirectory> work, UniqueFd upper_lock)
+                     std::shared_ptr<WorkDirectory> work, UniqueFd upper_lock)
     : Filesystem("overlay", options.policy),
       layers_(std::move(layers)),
       work_(std::move(work)),

@@ -62,9 +62,12 @@ WorkDirectory::Item::Item(WorkDirectory& work) : work_(work) {
   snprintf(name_, sizeof name_, "#%llx", static_cast<unsigned long long>(work.next_.fetch_add(1)));
 }
 
-WorkDirectory::Item::~Item() {
+WorkDirectory::Item::~Item() { remove(); }
+
+void WorkDirectory::Item::remove() {
   // What cannot be removed is found by the next start.
   if (is_present_) (void)remove_host_tree(host());
+  is_present_ = false;
 }
 
 Result<void> WorkDirectory::Item::move_to(HostName target, unsigned flags) {

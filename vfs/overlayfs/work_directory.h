@@ -30,8 +30,11 @@ class WorkDirectory {
     Result<void> move_to(HostName target, unsigned flags);
     // renameat2 from `source`, a name that the upper shall no longer have.
     Result<void> take(HostName source);
-    // Nothing has the name: nothing to remove at the end.
+    // Nothing has the name: nothing to remove at the end. And the opposite.
     void is_gone() { is_present_ = false; }
+    void is_made() { is_present_ = true; }
+    // Removes what is there now.
+    void remove();
 
    private:
     WorkDirectory& work_;
