@@ -1,0 +1,45 @@
+// Numbers in the texts of control groups, read without allocating.
+#pragma once
+
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "sentry/cgroup/limits.h"
+
+namespace sandbox::cgroup {
+
+// Takes the characters up to `separator` off the front of `text`, and the separator.
+constexpr std::string_view take_until(std::string_view* text, char separator) {
+  size_t end = text->find(separator);
+  std::string_view part = text->substr(0, end);
+  text->remove_prefix(end == std::string_view::npos ? text->size() : end + 1);
+  return part;
+}
+constexpr std::string_view take_line(std::string_view* text) { return take_until(text, '\n'); }
+constexpr std::string_view take_word(std::string_view* line) { return take_until(line, ' '); }
+
+// The whole of `word`; nothing when it is no number.
+inline std::optional<uint64_t> whole_number(std::string_view word) {
+  uint64_t value = 0;
+  auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (word.empty() || status != std::errc() || end != word.data() + word.size()) return std::nullopt;
+  return value;
+}
+
+// A limit: a number, or kUnlimited for "max" and -1. Nothing when it is neither, or cut off.
+inline std::optional<uint64_t> limit_number(std::string_view word) {
+  if (word == "max" || word == "-1") return kUnlimited;
+  return whole_number(word);
+}
+
+// A v1 counter without a limit holds the largest number of pages, in bytes.
+inline constexpr uint64_t kLargestV1Limit = 0x7ffffffffffff000;
+constexpr uint64_t from_v1(uint64_t limit) {
+  // Kernels with larger pages round it down further.
+  constexpr uint64_t kLargestPage = 65536;
+  return limit >= kLargestV1Limit - kLargestPage ? kUnlimited : limit;
+}
+
+}  // namespace sandbox::cgroup

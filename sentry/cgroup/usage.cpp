@@ -1,0 +1,339 @@
+// Opening and reading the files of the groups.
+#include "sentry/cgroup/usage.h"
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "sentry/cgroup/numbers.h"
+#include "vfs/sysfs/cpu_list.h"
+
+namespace sandbox::cgroup {
+
+namespace {
+
+using ShortText = std::array<char, 128>;
+
+constexpr uint64_t kNanosecondsPerMicrosecond = 1000;
+constexpr uint64_t kNanosecondsPerTick = 10'000'000;  // USER_HZ is 100
+constexpr uint64_t kStatisticsLastNs = 10'000'000;
+// Limits of groups above what is visible: nobody in here is told when they change.
+constexpr uint64_t kHiddenLimitsLastNs = 1'000'000'000;
+
+uint64_t monotonic_ns() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+// The first line of a file that holds one.
+Result<std::string_view> read_line(const LiveFile& file, ShortText& buffer) {
+  std::string_view text = TRY(file.read(buffer));
+  return take_line(&text);
+}
+
+Result<uint64_t> read_number(const LiveFile& file) {
+  ShortText buffer;
+  auto value = whole_number(TRY(read_line(file, buffer)));
+  if (!value) return err(EIO);
+  return *value;
+}
+
+// The host as a whole: its files say nothing of any workload.
+bool is_topmost(const GroupDirectory& group) {
+  int directory = group.directory.get();
+  if (group.version == HierarchyVersion::kV1) return ::faccessat(directory, "release_agent", F_OK, 0) == 0;
+  return ::faccessat(directory, "cgroup.events", F_OK, 0) != 0;
+}
+
+// "254:0"
+bool parse_device(std::string_view word, IoUse* use) {
+  auto major = whole_number(take_until(&word, ':'));
+  auto minor = whole_number(word);
+  if (!major || !minor) return false;
+  use->major = static_cast<unsigned>(*major);
+  use->minor = static_cast<unsigned>(*minor);
+  return true;
+}
+
+IoUse& use_of_device(std::vector<IoUse>& all, const IoUse& device) {
+  for (IoUse& use : all)
+    if (use.major == device.major && use.minor == device.minor) return use;
+  return all.emplace_back(device);
+}
+
+}  // namespace
+
+UsageReader::UsageReader(const CgroupDirectories& directories)
+    : memory_version_(directories.of(Controller::kMemory).version),
+      cpu_version_(directories.of(Controller::kCpu).version),
+      pids_version_(directories.of(Controller::kPids).version),
+      io_version_(directories.of(Controller::kIo).version),
+      parser_(memory_version_),
+      statistics_text_(std::make_unique<char[]>(kLargestStatistics)) {
+  if (const GroupDirectory& group = directories.of(Controller::kMemory)) open_memory(group);
+  open_cpu(directories);
+  if (const GroupDirectory& group = directories.of(Controller::kPids)) {
+    pids_current_ = LiveFile(group.directory.get(), "pids.current");
+    open_chain(group, "pids.max", nullptr, &pids_limits_);
+  }
+  if (const GroupDirectory& group = directories.of(Controller::kIo)) open_io(group);
+  if (directories.unified)
+    unified_ = UniqueFd(::fcntl(directories.unified.directory.get(), F_DUPFD_CLOEXEC, 0));
+}
+
+UsageReader::~UsageReader() = default;
+
+void UsageReader::open_chain(const GroupDirectory& group, const char* file, const char* period,
+                             Chain* chain) {
+  std::string path;
+  for (size_t steps = 0; steps <= group.ancestor_count; ++steps) {
+    LiveFile limit(group.directory.get(), (path + file).c_str());
+    // The topmost group has none.
+    if (limit.is_open()) {
+      Limit& added = chain->emplace_back();
+      added.file = std::move(limit);
+      if (period) added.period = LiveFile(group.directory.get(), (path + period).c_str());
+    }
+    path += "../";
+  }
+}
+
+void UsageReader::open_memory(const GroupDirectory& group) {
+  bool is_v1 = memory_version_ == HierarchyVersion::kV1;
+  int directory = group.directory.get();
+  memory_used_ = LiveFile(directory, is_v1 ? "memory.usage_in_bytes" : "memory.current");
+  memory_statistics_ = LiveFile(directory, "memory.stat");
+  swap_used_ = LiveFile(directory, is_v1 ? "memory.memsw.usage_in_bytes" : "memory.swap.current");
+  open_chain(group, is_v1 ? "memory.limit_in_bytes" : "memory.max", nullptr, &memory_limits_);
+  open_chain(group, is_v1 ? "memory.memsw.limit_in_bytes" : "memory.swap.max", nullptr, &swap_limits_);
+  has_memory_ = memory_used_.is_open();
+}
+
+void UsageReader::open_cpu(const CgroupDirectories& directories) {
+  if (const GroupDirectory& group = directories.of(Controller::kCpu)) {
+    bool is_v1 = cpu_version_ == HierarchyVersion::kV1;
+    open_chain(group, is_v1 ? "cpu.cfs_quota_us" : "cpu.max", is_v1 ? "cpu.cfs_period_us" : nullptr,
+               &cpu_limits_);
+  }
+  if (const GroupDirectory& group = directories.of(Controller::kCpuacct)) {
+    bool is_v1 = group.version == HierarchyVersion::kV1;
+    cpu_total_ = LiveFile(group.directory.get(), is_v1 ? "cpuacct.stat" : "cpu.stat");
+    if (is_v1) cpu_by_cpu_ = LiveFile(group.directory.get(), "cpuacct.usage_percpu");
+  }
+  if (const GroupDirectory& group = directories.of(Controller::kCpuset)) {
+    for (const char* name : {"cpuset.cpus.effective", "cpuset.effective_cpus", "cpuset.cpus"})
+      if (!cpus_.is_open()) cpus_ = LiveFile(group.directory.get(), name);
+  }
+}
+
+void UsageReader::open_io(const GroupDirectory& group) {
+  int directory = group.directory.get();
+  bool is_v1 = io_version_ == HierarchyVersion::kV1;
+  io_bytes_ = LiveFile(directory, is_v1 ? "blkio.throttle.io_service_bytes_recursive" : "io.stat");
+  if (is_v1) io_operations_ = LiveFile(directory, "blkio.throttle.io_serviced_recursive");
+  has_io_ = io_bytes_.is_open() && !is_topmost(group);
+}
+
+// ---- memory ----
+
+uint64_t UsageReader::smallest(Chain& chain, HierarchyVersion version) {
+  uint64_t least = kUnlimited;
+  for (Limit& limit : chain) {
+    ShortText buffer;
+    if (auto line = read_line(limit.file, buffer)) {
+      if (auto value = limit_number(*line))
+        limit.last = version == HierarchyVersion::kV1 ? from_v1(*value) : *value;
+    }
+    least = std::min(least, limit.last.load());
+  }
+  return least;
+}
+
+Result<MemoryUse> UsageReader::read_memory_use(Swap swap) {
+  MemoryUse use;
+  use.used = TRY(read_number(memory_used_));
+  use.limit = smallest(memory_limits_, memory_version_);
+  if (swap == Swap::kSkip) return use;
+  use.swap_limit = smallest(swap_limits_, memory_version_);
+  // Where swap is not counted (swapaccount=0) it is not limited either.
+  use.swap_used = read_number(swap_used_).value_or(0);
+  if (memory_version_ == HierarchyVersion::kV1) use.swap_used -= std::min(use.swap_used, use.used);
+  return use;
+}
+
+void UsageReader::refresh_statistics(const MemoryUse& use, uint64_t now_ns) {
+  auto text = memory_statistics_.read({statistics_text_.get(), kLargestStatistics});
+  if (!text) return;  // the last ones stay
+  statistics_ = parser_.parse(*text);
+  statistics_use_ = use;
+  statistics_time_ns_ = now_ns;
+}
+
+void UsageReader::apply_hidden_limits(MemoryUse* use) const {
+  if (memory_version_ != HierarchyVersion::kV1) return;
+  auto smaller = [this](uint64_t limit, MemoryField field) {
+    return statistics_[field] == 0 ? limit : std::min(limit, from_v1(statistics_[field]));
+  };
+  use->limit = smaller(use->limit, MemoryField::kHierarchicalLimit);
+  use->swap_limit = smaller(use->swap_limit, MemoryField::kHierarchicalSwapLimit);
+  // v1 limits memory and swap together.
+  if (use->swap_limit != kUnlimited) use->swap_limit -= std::min(use->swap_limit, use->limit);
+}
+
+Result<MemoryUse> UsageReader::memory(Swap swap) {
+  MemoryUse use = TRY(read_memory_use(swap));
+  if (memory_version_ != HierarchyVersion::kV1) return use;
+  std::lock_guard guard(statistics_lock_);
+  uint64_t now_ns = monotonic_ns();
+  if (use.limit != statistics_use_.limit || use.swap_limit != statistics_use_.swap_limit ||
+      statistics_time_ns_ == 0 || now_ns - statistics_time_ns_ > kHiddenLimitsLastNs)
+    refresh_statistics(use, now_ns);
+  apply_hidden_limits(&use);
+  return use;
+}
+
+Result<UsageReader::MemoryDetails> UsageReader::memory_details(Swap swap) {
+  MemoryDetails details{.use = TRY(read_memory_use(swap))};
+  MemoryUse& use = details.use;
+  std::lock_guard guard(statistics_lock_);
+  uint64_t now_ns = monotonic_ns();
+  if (use.used != statistics_use_.used || use.limit != statistics_use_.limit ||
+      use.swap_used != statistics_use_.swap_used || use.swap_limit != statistics_use_.swap_limit ||
+      statistics_time_ns_ == 0 || now_ns - statistics_time_ns_ > kStatisticsLastNs)
+    refresh_statistics(use, now_ns);
+  details.statistics = statistics_;
+  apply_hidden_limits(&use);
+  return details;
+}
+
+// ---- CPU time ----
+
+Result<CpuUse> UsageReader::cpu() {
+  std::array<char, 2048> buffer;
+  std::string_view text = TRY(cpu_total_.read(buffer));
+  CpuUse use;
+  while (text.contains('\n')) {
+    std::string_view line = take_line(&text);
+    std::string_view name = take_word(&line);
+    uint64_t value = whole_number(line).value_or(0);
+    if (name == "user_usec") use.user_ns = value * kNanosecondsPerMicrosecond;
+    if (name == "system_usec") use.system_ns = value * kNanosecondsPerMicrosecond;
+    if (name == "nice_usec") use.nice_ns = value * kNanosecondsPerMicrosecond;
+    if (name == "user") use.user_ns = value * kNanosecondsPerTick;
+    if (name == "system") use.system_ns = value * kNanosecondsPerTick;
+  }
+  use.nice_ns = std::min(use.nice_ns, use.user_ns);
+  return use;
+}
+
+Result<void> UsageReader::cpu_by_cpu(std::span<uint64_t> total_ns) {
+  // Up to 20 digits a CPU.
+  thread_local std::array<char, 65536> buffer;
+  std::string_view text = TRY(cpu_by_cpu_.read(buffer));
+  std::string_view line = take_line(&text);
+  for (uint64_t& cpu : total_ns) {
+    auto value = whole_number(take_word(&line));
+    if (!value) break;
+    cpu = *value;
+  }
+  return {};
+}
+
+CpuQuota UsageReader::read_quota(Limit& limit, HierarchyVersion version) {
+  ShortText buffer, period_buffer;
+  if (auto read = read_line(limit.file, buffer)) {
+    std::string_view line = *read;
+    auto quota = limit_number(take_word(&line));
+    std::optional<uint64_t> period = whole_number(line);
+    if (version == HierarchyVersion::kV1) {
+      auto second = read_line(limit.period, period_buffer);
+      period = second ? whole_number(*second) : std::nullopt;
+    }
+    if (quota && period && *period != 0) {
+      limit.last = *quota;
+      limit.last_period = *period;
+    }
+  }
+  return {.quota_us = limit.last, .period_us = limit.last_period};
+}
+
+std::optional<CpuQuota> UsageReader::cpu_quota() {
+  std::optional<CpuQuota> least;
+  for (Limit& limit : cpu_limits_) {
+    CpuQuota quota = read_quota(limit, cpu_version_);
+    if (quota.quota_us == kUnlimited) continue;
+    using Wide = unsigned __int128;
+    if (!least || Wide{quota.quota_us} * least->period_us < Wide{least->quota_us} * quota.period_us)
+      least = quota;
+  }
+  return least;
+}
+
+Result<std::vector<int>> UsageReader::cpus() {
+  std::array<char, 4096> buffer;
+  std::vector<int> cpus = vfs::parse_cpu_list(TRY(cpus_.read(buffer)));
+  if (cpus.empty()) return err(ENOENT);
+  return cpus;
+}
+
+// ---- the others ----
+
+Result<PidsUse> UsageReader::pids() {
+  return PidsUse{.current = TRY(read_number(pids_current_)), .limit = smallest(pids_limits_, pids_version_)};
+}
+
+Result<std::vector<IoUse>> UsageReader::io() {
+  std::array<char, 16384> buffer;
+  std::vector<IoUse> all;
+  std::string_view text = TRY(io_bytes_.read(buffer));
+  auto for_each_device = [&](std::string_view lines, auto take) {
+    while (lines.contains('\n')) {
+      std::string_view line = take_line(&lines);
+      IoUse device;
+      if (parse_device(take_word(&line), &device)) take(device, line);
+    }
+  };
+  if (io_version_ == HierarchyVersion::kV2) {
+    for_each_device(text, [&](const IoUse& device, std::string_view line) {
+      IoUse& use = use_of_device(all, device);
+      while (!line.empty()) {
+        std::string_view value = take_word(&line);
+        std::string_view key = take_until(&value, '=');
+        uint64_t number = whole_number(value).value_or(0);
+        if (key == "rbytes") use.read_bytes = number;
+        if (key == "wbytes") use.write_bytes = number;
+        if (key == "dbytes") use.discard_bytes = number;
+        if (key == "rios") use.reads = number;
+        if (key == "wios") use.writes = number;
+        if (key == "dios") use.discards = number;
+      }
+    });
+    return all;
+  }
+  auto take_v1 = [&](uint64_t IoUse::* read, uint64_t IoUse::* write, uint64_t IoUse::* discard) {
+    return [&, read, write, discard](const IoUse& device, std::string_view line) {
+      IoUse& use = use_of_device(all, device);
+      std::string_view kind = take_word(&line);
+      uint64_t number = whole_number(line).value_or(0);
+      if (kind == "Read") use.*read = number;
+      if (kind == "Write") use.*write = number;
+      if (kind == "Discard") use.*discard = number;
+    };
+  };
+  for_each_device(text, take_v1(&IoUse::read_bytes, &IoUse::write_bytes, &IoUse::discard_bytes));
+  if (auto counts = io_operations_.read(buffer))
+    for_each_device(*counts, take_v1(&IoUse::reads, &IoUse::writes, &IoUse::discards));
+  return all;
+}
+
+Result<UniqueFd> UsageReader::open_pressure(std::string_view name, int flags) const {
+  if (!unified_) return err(ENOENT);
+  std::string file = std::string(name) + ".pressure";
+  return UniqueFd(TRY(host_result(::openat(unified_.get(), file.c_str(), flags | O_CLOEXEC | O_NOFOLLOW))));
+}
+
+}  // namespace sandbox::cgroup
