@@ -13,6 +13,7 @@
 #include "sentry/failure.h"
 #include "sentry/kernel_view.h"
 #include "sentry/program_lookup.h"
+#include "sentry/resources/sandbox_resources.h"
 #include "sentry/self_confinement.h"
 #include "sentry/sentry.h"
 #include "sentry/setup_filesystems.h"
@@ -120,6 +121,9 @@ mode_t own_umask() {
 class Run {
  public:
   explicit Run(const SandboxConfig& config) : config_(config) {}
+  ~Run() {
+    if (resources_) resources_->forget_sentry();
+  }
   std::expected<RunOutcome, RunFailure> run();
 
  private:
@@ -141,7 +145,9 @@ class Run {
   Credentials credentials_;
   platform::LaunchOptions launch_;
   UniqueFd host_proc_;
+  cgroup::CgroupDirectories groups_;  // that hold the workload
   // Destroyed last to first: the workload before the sentry, the sentry's Vfs before what /proc asks.
+  std::unique_ptr<SandboxResources> resources_;
   std::unique_ptr<FilesystemSetup> filesystems_;
   std::unique_ptr<SentryKernelView> kernel_view_;
   std::unique_ptr<Sentry> sentry_;
@@ -162,6 +168,7 @@ Configured<void> Run::prepare() {
   umask_ = own_umask();
   descriptor_limit_ = raise_descriptor_limit();
 
+  if (auto sources = cgroup::own_cgroup_sources()) groups_ = cgroup::discover_cgroups(*sources);
   auto namespaces = platform::enter_sentry_namespaces();
   if (!namespaces)
     return failure("enter a user namespace", namespaces.error(),
@@ -203,7 +210,9 @@ Configured<void> Run::build_tree() {
   kernel_view_ =
       std::make_unique<SentryKernelView>(host_proc_.get(), ids_.uid_map, ids_.gid_map,
                                          config_.hostname.empty() ? own_hostname() : config_.hostname);
-  filesystems_ = std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_);
+  UniqueFd host_sys(::open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  resources_ = std::make_unique<SandboxResources>(host_proc_.get(), std::move(host_sys), groups_);
+  filesystems_ = std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_, *resources_);
   auto vfs = filesystems_->build();
   if (!vfs) return std::unexpected(vfs.error());
   new_vfs_ = *std::move(vfs);
@@ -240,9 +249,10 @@ Configured<void> Run::launch() {
                                                  .uid_map = ids_.uid_map,
                                                  .gid_map = ids_.gid_map,
                                                  .hostname = kernel_view_->hostname(),
-                                                 .resources = &filesystems_->resources(),
+                                                 .resources = resources_.get(),
                                                  .reserved_descriptor = reserved_descriptor()});
   kernel_view_->set_sentry(*sentry_);
+  resources_->set_sentry(*sentry_);
   std::string context;
   auto created = platform::Platform::create(launch_, *sentry_, &context);
   if (!created)

@@ -44,7 +44,7 @@ bool RunningPrograms::is_running(const vfs::Attributes& attributes) const {
 Sentry::Sentry(SentryParts parts)
     : parts_(std::move(parts)),
       parked_calls_(std::make_unique<ParkedCalls>(parts_.host_proc.get())),
-      start_time_ns_(boot_time_ns()) {
+      start_time_ns_(boot_time_ns() - parts_.resources->uptime_ns()) {
   parts_.vfs->set_executing_check(
       [this](const vfs::Attributes& attributes) { return running_programs_.is_running(attributes); });
 }
@@ -119,6 +119,7 @@ std::optional<platform::ExecImage> Sentry::take_exec_image(pid_t host_tgid) {
 }
 
 void Sentry::on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) {
+  clone_count_.fetch_add(1, std::memory_order_relaxed);
   socket_peers_.remove(host_tid);
   TaskPtr parent = tasks_.find(host_parent_tid);
   if (!parent) {

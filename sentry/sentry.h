@@ -1,6 +1,7 @@
 // Sentry: the supervisor of one sandbox: it owns the VFS and the tasks and answers what the engine reports.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -79,6 +80,8 @@ class Sentry final : public platform::Supervisor {
   ResourceView& resources() { return *parts_.resources; }
   int reserved_descriptor() const { return parts_.reserved_descriptor; }
   uint64_t start_time_ns() const { return start_time_ns_; }
+  // How many tasks the workload has made.
+  uint64_t clone_count() const { return clone_count_.load(std::memory_order_relaxed); }
 
  private:
   // A call that has long work to do first: parked, prepared for, and made again.
@@ -90,6 +93,7 @@ class Sentry final : public platform::Supervisor {
   SocketPeers socket_peers_;
   std::unique_ptr<ParkedCalls> parked_calls_;
   uint64_t start_time_ns_;
+  std::atomic<uint64_t> clone_count_{0};
 };
 
 }  // namespace sandbox

@@ -14,7 +14,6 @@
 #include "vfs/hostfs/hostfs.h"
 #include "vfs/overlayfs/overlayfs.h"
 #include "vfs/procfs/procfs.h"
-#include "vfs/synthetic/host_resources.h"
 #include "vfs/sysfs/sysfs.h"
 
 namespace sandbox {
@@ -87,15 +86,13 @@ std::string tmpfs_options_text(const TmpfsOptions& options) {
 }  // namespace
 
 FilesystemSetup::FilesystemSetup(const SandboxConfig& config, const WorkloadIds& ids,
-                                 SentryKernelView& kernel_view)
+                                 SentryKernelView& kernel_view, ResourceView& resources)
     : config_(config),
       ids_(ids),
       kernel_view_(kernel_view),
+      resources_(resources),
       mounter_(platform::make_host_mounter()),
-      cgroups_(cgroup::own_cgroup_sources().value_or(cgroup::CgroupSources{})) {
-  UniqueFd host_sys(::open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  resources_ = vfs::create_host_resources(kernel_view.host_proc(), std::move(host_sys));
-}
+      cgroups_(cgroup::own_cgroup_sources().value_or(cgroup::CgroupSources{})) {}
 
 FilesystemSetup::~FilesystemSetup() = default;
 
@@ -180,7 +177,7 @@ FilesystemSetup::FilesystemPtr FilesystemSetup::new_procfs() {
   vfs::Vfs* vfs = vfs_shared_;
   return vfs::create_procfs({
       .kernel = kernel_view_,
-      .resources = *resources_,
+      .resources = resources_,
       .cgroups = cgroups_,
       .places = [this](const TaskView& task) -> Result<vfs::TaskPlaces> {
         SentryKernelView::Places places = TRY(kernel_view_.places(task));
@@ -194,7 +191,7 @@ FilesystemSetup::FilesystemPtr FilesystemSetup::new_procfs() {
 FilesystemSetup::FilesystemPtr FilesystemSetup::new_sysfs() {
   UniqueFd host_sys(::open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   return vfs::create_sysfs(
-      {.kernel = kernel_view_, .resources = *resources_, .host_sys = std::move(host_sys)});
+      {.kernel = kernel_view_, .resources = resources_, .host_sys = std::move(host_sys)});
 }
 
 Configured<void> FilesystemSetup::mount_devices() {

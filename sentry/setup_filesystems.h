@@ -18,12 +18,12 @@ namespace sandbox {
 // Keeps what file systems use as long as the Vfs lives: it must outlive it.
 class FilesystemSetup {
  public:
-  FilesystemSetup(const SandboxConfig& config, const WorkloadIds& ids, SentryKernelView& kernel_view);
+  FilesystemSetup(const SandboxConfig& config, const WorkloadIds& ids, SentryKernelView& kernel_view,
+                  ResourceView& resources);
   ~FilesystemSetup();
 
   // Once, in the sentry's namespaces.
   Configured<std::unique_ptr<vfs::Vfs>> build();
-  ResourceView& resources() { return *resources_; }
   cgroup::HostCgroups& cgroups() { return cgroups_; }
 
  private:
@@ -50,8 +50,8 @@ class FilesystemSetup {
   const SandboxConfig& config_;
   const WorkloadIds& ids_;
   SentryKernelView& kernel_view_;
+  ResourceView& resources_;
   std::unique_ptr<HostMounter> mounter_;
-  std::unique_ptr<ResourceView> resources_;
   cgroup::HostCgroups cgroups_;
   std::unique_ptr<vfs::Vfs> vfs_;
   vfs::Vfs* vfs_shared_ = nullptr;  // the same, also after build() has given it away

@@ -10,14 +10,42 @@
 #include <vector>
 
 #include "sandbox/result.h"
+#include "sandbox/unique_fd.h"
 
 namespace sandbox {
 
 // One line of /proc/meminfo.
 struct MemoryLine {
-  std::string name;  // "MemTotal"
+  std::string_view name;  // "MemTotal"; valid as long as the view
   uint64_t value = 0;
   enum class Unit { kKibibytes, kCount } unit = Unit::kKibibytes;
+};
+
+// The lines of /proc/meminfo in its order, without memory of their own.
+class MemoryLines {
+ public:
+  // Linux 6.18 has 57. What is too much is left out.
+  static constexpr size_t kMaximum = 96;
+  void push_back(const MemoryLine& line) {
+    if (count_ < kMaximum) lines_[count_++] = line;
+  }
+  const MemoryLine* begin() const { return lines_.data(); }
+  const MemoryLine* end() const { return lines_.data() + count_; }
+  // 0 for a name that is not there.
+  uint64_t value_of(std::string_view name) const {
+    for (const MemoryLine& line : *this)
+      if (line.name == name) return line.value;
+    return 0;
+  }
+
+ private:
+  std::array<MemoryLine, kMaximum> lines_;
+  size_t count_ = 0;
+};
+
+// What sysinfo(2) tells of memory, in bytes.
+struct MemorySummary {
+  uint64_t total = 0, free = 0, shared = 0, buffers = 0, swap_total = 0, swap_free = 0;
 };
 
 // Clock ticks (USER_HZ) since boot, in the order of a cpu line of /proc/stat.
@@ -38,8 +66,10 @@ struct Activity {
   std::array<uint64_t, 11> softirqs{};  // the total, then each kind
 };
 
+// As the kernel keeps it (fs/proc/loadavg.c, kernel/sched/loadavg.c).
 struct Load {
-  std::array<double, 3> averages{};  // over 1, 5 and 15 minutes
+  static constexpr int kShift = 11;    // FSHIFT: bits after the point
+  std::array<uint64_t, 3> averages{};  // over 1, 5 and 15 minutes
 };
 
 struct Uptime {
@@ -54,20 +84,32 @@ class ResourceView {
 
   // CPU numbers as the workload sees them, ascending, never empty.
   virtual std::vector<int> cpus() = 0;
+  // Those that the kernel may run the workload on; cpus() is a part of them where a quota is smaller.
+  virtual std::vector<int> allowed_cpus() { return cpus(); }
   // One block of /proc/cpuinfo for each of cpus(), without the empty line after it.
   virtual Result<std::vector<std::string>> cpu_descriptions() = 0;
   // An attribute below /sys/devices/system/cpu/cpuN ("topology/core_id"), newline included. Errors: ENOENT.
   virtual Result<std::string> cpu_attribute(int cpu, std::string_view path) = 0;
-  // The lines of /proc/meminfo in its order.
-  virtual Result<std::vector<MemoryLine>> memory() = 0;
+  virtual Result<MemoryLines> memory() = 0;
+  // The same numbers, for less.
+  virtual Result<MemorySummary> memory_summary() = 0;
   virtual Result<Activity> activity() = 0;
-  virtual Result<Load> load() = 0;
+  // kWatched: whoever asks will ask again; the load is sampled from now on even while nobody does.
+  enum class LoadUse { kOnce, kWatched };
+  virtual Result<Load> load(LoadUse use) = 0;
+  virtual uint64_t uptime_ns() = 0;
   virtual Result<Uptime> uptime() = 0;
-  // /proc/vmstat and /proc/diskstats as they are to be shown.
+  // Tasks that run or could run now; for /proc/loadavg.
+  virtual Result<uint64_t> running_tasks() = 0;
+  // /proc/vmstat, /proc/diskstats and /proc/partitions as they are to be shown.
   virtual Result<std::string> vmstat() = 0;
   virtual Result<std::string> diskstats() = 0;
+  virtual Result<std::string> partitions() = 0;
   // /proc/pressure/NAME for "cpu", "io" or "memory". Errors: ENOENT, EOPNOTSUPP (not measured).
   virtual Result<std::string> pressure(std::string_view name) = 0;
+  // The kernel's own file of it, on which triggers can be set and waited for. Errors: ENOENT (there is none
+  // that tells of the workload alone), EACCES.
+  virtual Result<UniqueFd> open_pressure(std::string_view, int) { return err(ENOENT); }
 };
 
 }  // namespace sandbox

@@ -28,12 +28,16 @@ class ChosenCpus : public ResourceView {
     if (path == "topology/core_id") return "0\n";
     return err(ENOENT);
   }
-  Result<std::vector<MemoryLine>> memory() override { return host_.memory(); }
+  Result<MemoryLines> memory() override { return host_.memory(); }
+  Result<MemorySummary> memory_summary() override { return host_.memory_summary(); }
   Result<Activity> activity() override { return host_.activity(); }
-  Result<Load> load() override { return host_.load(); }
+  Result<Load> load(LoadUse use) override { return host_.load(use); }
+  uint64_t uptime_ns() override { return host_.uptime_ns(); }
+  Result<uint64_t> running_tasks() override { return host_.running_tasks(); }
   Result<Uptime> uptime() override { return host_.uptime(); }
   Result<std::string> vmstat() override { return host_.vmstat(); }
   Result<std::string> diskstats() override { return host_.diskstats(); }
+  Result<std::string> partitions() override { return host_.partitions(); }
   Result<std::string> pressure(std::string_view name) override { return host_.pressure(name); }
 
  private:

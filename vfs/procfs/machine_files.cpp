@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "vfs/procfs/context.h"
 
@@ -12,14 +14,30 @@ namespace {
 constexpr uint64_t kNanosecondsPerCentisecond = 10'000'000;
 constexpr uint64_t kCentisecondsPerSecond = 100;
 
+// `width` places at least, the number at the right.
+char* put_number(char* at, uint64_t value, ptrdiff_t width) {
+  std::array<char, 20> digits;
+  char* end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  at = std::fill_n(at, std::max<ptrdiff_t>(width - (end - digits.data()), 0), ' ');
+  return std::copy(digits.data(), end, at);
+}
+
+// By hand, as nothing else is read so often.
 Result<std::string> generate_meminfo(const RootContext& context) {
-  std::string text;
-  for (const MemoryLine& line : TRY(context.resources.memory())) {
-    bool has_unit = line.unit == MemoryLine::Unit::kKibibytes;
-    fmt::format_to(std::back_inserter(text), "{:<16}{:>8}{}\n", line.name + ":", line.value,
-                   has_unit ? " kB" : "");
+  constexpr size_t kLongestLine = 128;
+  MemoryLines lines = TRY(context.resources.memory());
+  std::array<char, MemoryLines::kMaximum * kLongestLine> text;
+  char* at = text.data();
+  for (const MemoryLine& line : lines) {
+    std::string_view name = line.name.substr(0, kLongestLine / 2);
+    at = std::ranges::copy(name, at).out;
+    *at++ = ':';
+    at = std::fill_n(at, std::max<ptrdiff_t>(15 - std::ssize(name), 0), ' ');
+    at = put_number(at, line.value, 8);
+    at = std::ranges::copy(line.unit == MemoryLine::Unit::kKibibytes ? std::string_view(" kB\n") : "\n", at)
+             .out;
   }
-  return text;
+  return std::string(text.data(), at);
 }
 
 Result<std::string> generate_cpuinfo(const RootContext& context) {
@@ -58,9 +76,16 @@ Result<std::string> generate_stat(const RootContext& context) {
   return text;
 }
 
+// "0.37", rounded as loadavg_proc_show does.
+std::string load_in_words(uint64_t average) {
+  constexpr uint64_t kOne = 1 << Load::kShift;
+  average += kOne / 200;
+  return fmt::format("{}.{:02}", average / kOne, average % kOne * 100 / kOne);
+}
+
 Result<std::string> generate_loadavg(const RootContext& context) {
-  Load load = TRY(context.resources.load());
-  uint64_t running = TRY(context.resources.activity()).running;
+  Load load = TRY(context.resources.load(ResourceView::LoadUse::kWatched));
+  uint64_t running = TRY(context.resources.running_tasks());
   size_t threads = 0;
   pid_t last_pid = 0;
   for (pid_t pid : context.kernel.process_ids()) {
@@ -69,26 +94,24 @@ Result<std::string> generate_loadavg(const RootContext& context) {
       last_pid = std::max(last_pid, tid);
     }
   }
-  return fmt::format("{:.2f} {:.2f} {:.2f} {}/{} {}\n", load.averages[0], load.averages[1], load.averages[2],
+  return fmt::format("{} {} {} {}/{} {}\n", load_in_words(load.averages[0]), load_in_words(load.averages[1]),
+                     load_in_words(load.averages[2]),
                      std::clamp<uint64_t>(running, 1, std::max<size_t>(threads, 1)), threads, last_pid);
 }
 
 Result<std::string> generate_swaps(const RootContext& context) {
   std::string text = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
-  uint64_t total = 0, free = 0;
-  for (const MemoryLine& line : TRY(context.resources.memory())) {
-    if (line.name == "SwapTotal") total = line.value;
-    if (line.name == "SwapFree") free = line.value;
-  }
+  MemorySummary memory = TRY(context.resources.memory_summary());
+  uint64_t total = memory.swap_total / 1024;
+  uint64_t used = (memory.swap_total - memory.swap_free) / 1024;
   // The host's devices have no name inside.
-  if (total > 0)
-    text +=
-        fmt::format("{:<40}{}\t{}\t\t{}\t\t{}\n", "none", "virtual", total, total - std::min(free, total), 0);
+  if (total > 0) text += fmt::format("{:<40}{}\t{}\t\t{}\t\t{}\n", "none", "virtual", total, used, 0);
   return text;
 }
 
 Result<std::string> generate_vmstat(const RootContext& context) { return context.resources.vmstat(); }
 Result<std::string> generate_diskstats(const RootContext& context) { return context.resources.diskstats(); }
+Result<std::string> generate_partitions(const RootContext& context) { return context.resources.partitions(); }
 Result<std::string> generate_cpu_pressure(const RootContext& context) {
   return context.resources.pressure("cpu");
 }
@@ -150,19 +173,15 @@ Result<std::string> generate_schedstat(const RootContext& context) {
 
 // ---- the page allocator: one node, one zone that holds all memory ----
 
-constexpr uint64_t kKibibytesPerPage = 4;
+constexpr uint64_t kBytesPerPage = 4096;
 constexpr int kOrders = 11;
 
 struct Pages {
   uint64_t total = 0, free = 0;
 };
 Result<Pages> page_counts(const RootContext& context) {
-  Pages pages;
-  for (const MemoryLine& line : TRY(context.resources.memory())) {
-    if (line.name == "MemTotal") pages.total = line.value / kKibibytesPerPage;
-    if (line.name == "MemFree") pages.free = line.value / kKibibytesPerPage;
-  }
-  return pages;
+  MemorySummary memory = TRY(context.resources.memory_summary());
+  return Pages{.total = memory.total / kBytesPerPage, .free = memory.free / kBytesPerPage};
 }
 
 Result<std::string> generate_buddyinfo(const RootContext& context) {
@@ -187,21 +206,14 @@ Result<std::string> generate_zoneinfo(const RootContext& context) {
 }
 
 constexpr RootFile kFiles[] = {
-    {"meminfo", 0444, generate_meminfo},
-    {"cpuinfo", 0444, generate_cpuinfo},
-    {"uptime", 0444, generate_uptime},
-    {"stat", 0444, generate_stat},
-    {"loadavg", 0444, generate_loadavg},
-    {"swaps", 0444, generate_swaps},
-    {"vmstat", 0444, generate_vmstat},
-    {"diskstats", 0444, generate_diskstats},
-    {"pressure/cpu", 0444, generate_cpu_pressure},
-    {"pressure/io", 0444, generate_io_pressure},
-    {"pressure/memory", 0444, generate_memory_pressure},
-    {"interrupts", 0444, generate_interrupts},
-    {"softirqs", 0444, generate_softirqs},
-    {"schedstat", 0444, generate_schedstat},
-    {"buddyinfo", 0444, generate_buddyinfo},
+    {"meminfo", 0444, generate_meminfo},         {"cpuinfo", 0444, generate_cpuinfo},
+    {"uptime", 0444, generate_uptime},           {"stat", 0444, generate_stat},
+    {"loadavg", 0444, generate_loadavg},         {"swaps", 0444, generate_swaps},
+    {"vmstat", 0444, generate_vmstat},           {"diskstats", 0444, generate_diskstats},
+    {"partitions", 0444, generate_partitions},   {"pressure/cpu", 0444, generate_cpu_pressure},
+    {"pressure/io", 0444, generate_io_pressure}, {"pressure/memory", 0444, generate_memory_pressure},
+    {"interrupts", 0444, generate_interrupts},   {"softirqs", 0444, generate_softirqs},
+    {"schedstat", 0444, generate_schedstat},     {"buddyinfo", 0444, generate_buddyinfo},
     {"zoneinfo", 0444, generate_zoneinfo},
 };
 

@@ -26,7 +26,6 @@ Result<std::string> generate_devices(const RootContext&) {
          "Block devices:\n";
 }
 
-Result<std::string> generate_partitions(const RootContext&) { return "major minor  #blocks  name\n\n"; }
 Result<std::string> generate_execdomains(const RootContext&) { return "0-0\tLinux           \t[kernel]\n"; }
 Result<std::string> generate_slabinfo(const RootContext&) {
   return "slabinfo - version: 2.1\n"
@@ -59,7 +58,6 @@ constexpr RootFile kFiles[] = {
     {"cmdline", 0444, generate_cmdline},
     {"filesystems", 0444, generate_filesystems},
     {"devices", 0444, generate_devices},
-    {"partitions", 0444, generate_partitions},
     {"consoles", 0444, generate_nothing},
     {"execdomains", 0444, generate_execdomains},
     {"misc", 0444, generate_nothing},

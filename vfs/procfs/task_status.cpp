@@ -1,6 +1,7 @@
 // What a task is: stat, status, cmdline and their neighbours (fs/proc/array.c, fs/proc/base.c).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "vfs/procfs/context.h"
@@ -31,7 +32,9 @@ std::string_view state_words(char state, std::string_view host_words) {
 
 // Fields of stat by their number in proc_pid_stat(5), from 3 on; 1 and 2 are cut off before.
 constexpr size_t kFirstField = 3;
+constexpr size_t kStartTime = 22;
 constexpr size_t kLastField = 52;
+constexpr uint64_t kNanosecondsPerTick = 10'000'000;  // USER_HZ is 100
 
 class StatFields {
  public:
@@ -76,6 +79,12 @@ Result<std::string> generate_stat(const TaskContext& context) {
   fields.set(8, std::to_string(foreground));
   fields.set(5, std::to_string(ids.group));
   fields.set(6, std::to_string(ids.session));
+  // Ticks since boot: the sandbox's, as /proc/uptime tells it.
+  if (fields.has(kStartTime)) {
+    uint64_t start = context.kernel.start_time_ns() / kNanosecondsPerTick;
+    uint64_t host_start = parse_number<uint64_t>(fields.at(kStartTime)).value_or(0);
+    fields.set(kStartTime, std::to_string(host_start - std::min(host_start, start)));
+  }
   if (!check_access(context, Access::kPtrace)) {
     // As the kernel hides addresses from those who may not ptrace the task.
     constexpr std::array<size_t, 11> kAddresses = {28, 29, 30, 35, 45, 46, 47, 48, 49, 50, 51};

@@ -2,6 +2,11 @@
 #include "vfs/synthetic/host_resources.h"
 
 #include <fmt/format.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+
+#include <mutex>
+#include <set>
 
 #include "vfs/synthetic/host_file.h"
 #include "vfs/synthetic/text.h"
@@ -16,19 +21,28 @@ class HostResources : public ResourceView {
   std::vector<int> cpus() override;
   Result<std::vector<std::string>> cpu_descriptions() override;
   Result<std::string> cpu_attribute(int cpu, std::string_view path) override;
-  Result<std::vector<MemoryLine>> memory() override;
+  Result<MemoryLines> memory() override;
+  Result<MemorySummary> memory_summary() override;
   Result<Activity> activity() override;
-  Result<Load> load() override;
+  Result<Load> load(LoadUse) override;
+  uint64_t uptime_ns() override;
   Result<Uptime> uptime() override;
+  Result<uint64_t> running_tasks() override { return TRY(activity()).running; }
   Result<std::string> vmstat() override { return read_host_file(proc_, "vmstat"); }
   Result<std::string> diskstats() override;
+  Result<std::string> partitions() override;
   Result<std::string> pressure(std::string_view name) override {
     return read_host_file(proc_, fmt::format("pressure/{}", name));
   }
 
  private:
+  std::string_view kept_name(std::string_view name);
+
   const int proc_;
   const UniqueFd sys_;
+  // Names of memory lines: as many as the kernel has.
+  std::mutex lock_;
+  std::set<std::string, std::less<>> names_;  // lock_
 };
 
 // The ticks of a cpu line, whose first word is already taken.
@@ -85,9 +99,15 @@ Result<std::string> HostResources::cpu_attribute(int cpu, std::string_view path)
   return read_host_file(sys_.get(), fmt::format("devices/system/cpu/cpu{}/{}", cpu, path));
 }
 
-Result<std::vector<MemoryLine>> HostResources::memory() {
+std::string_view HostResources::kept_name(std::string_view name) {
+  std::lock_guard guard(lock_);
+  auto found = names_.find(name);
+  return found != names_.end() ? *found : *names_.emplace(name).first;
+}
+
+Result<MemoryLines> HostResources::memory() {
   std::string text = TRY(read_host_file(proc_, "meminfo"));
-  std::vector<MemoryLine> lines;
+  MemoryLines lines;
   for_each_line(text, [&](std::string_view line) {
     size_t colon = line.find(':');
     if (colon == std::string_view::npos) return;
@@ -95,9 +115,22 @@ Result<std::vector<MemoryLine>> HostResources::memory() {
     auto value = parse_number<uint64_t>(take_word(&rest));
     if (!value) return;
     auto unit = take_word(&rest) == "kB" ? MemoryLine::Unit::kKibibytes : MemoryLine::Unit::kCount;
-    lines.push_back({std::string(line.substr(0, colon)), *value, unit});
+    lines.push_back({kept_name(line.substr(0, colon)), *value, unit});
   });
   return lines;
+}
+
+// The kernel fills both from the same counters (si_meminfo).
+Result<MemorySummary> HostResources::memory_summary() {
+  struct sysinfo info;
+  TRY(host_status(::sysinfo(&info)));
+  uint64_t unit = info.mem_unit;
+  return MemorySummary{.total = info.totalram * unit,
+                       .free = info.freeram * unit,
+                       .shared = info.sharedram * unit,
+                       .buffers = info.bufferram * unit,
+                       .swap_total = info.totalswap * unit,
+                       .swap_free = info.freeswap * unit};
 }
 
 Result<Activity> HostResources::activity() {
@@ -129,6 +162,14 @@ Result<Activity> HostResources::activity() {
   return activity;
 }
 
+// Partitions follow their disk, and stacked devices repeat what disks below them count.
+bool is_part_of(std::string_view name, std::string_view disk) {
+  bool is_partition = !disk.empty() && name.starts_with(disk);
+  bool is_stacked = name.starts_with("loop") || name.starts_with("ram") || name.starts_with("zram") ||
+                    name.starts_with("dm-") || name.starts_with("md");
+  return is_partition || is_stacked;
+}
+
 // One disk stands for all of the host's: which there are, and what they are called, is not told.
 Result<std::string> HostResources::diskstats() {
   std::string text = TRY(read_host_file(proc_, "diskstats"));
@@ -138,11 +179,7 @@ Result<std::string> HostResources::diskstats() {
     take_word(&line);  // major
     take_word(&line);  // minor
     std::string_view name = take_word(&line);
-    // Partitions follow their disk, and stacked devices repeat what disks below them count.
-    bool is_partition = !disk.empty() && name.starts_with(disk);
-    bool is_stacked = name.starts_with("loop") || name.starts_with("ram") || name.starts_with("zram") ||
-                      name.starts_with("dm-") || name.starts_with("md");
-    if (is_partition || is_stacked) return;
+    if (is_part_of(name, disk)) return;
     disk = name;
     for (uint64_t& sum : sums) sum += parse_number<uint64_t>(take_word(&line)).value_or(0);
   });
@@ -150,13 +187,37 @@ Result<std::string> HostResources::diskstats() {
   return fmt::format("   8       0 disk {}\n", fmt::join(sums, " "));
 }
 
-Result<Load> HostResources::load() {
+Result<std::string> HostResources::partitions() {
+  std::string text = TRY(read_host_file(proc_, "partitions"));
+  uint64_t blocks = 0;
+  std::string disk;
+  for_each_line(text, [&](std::string_view line) {
+    auto major = parse_number<int>(take_word(&line));
+    take_word(&line);  // minor
+    auto size = parse_number<uint64_t>(take_word(&line));
+    std::string_view name = take_word(&line);
+    if (!major || !size || is_part_of(name, disk)) return;
+    disk = name;
+    blocks += *size;
+  });
+  std::string shown = "major minor  #blocks  name\n\n";
+  if (!disk.empty()) shown += fmt::format("{:4}  {:7} {:10} {}\n", 8, 0, blocks, "disk");
+  return shown;
+}
+
+Result<Load> HostResources::load(LoadUse) {
   std::string text = TRY(read_host_file(proc_, "loadavg"));
   std::string_view rest = text;
   Load load;
-  for (double& average : load.averages)
-    average = static_cast<double>(parse_seconds_as_ns(take_word(&rest))) / 1e9;
+  for (uint64_t& average : load.averages)
+    average = (parse_seconds_as_ns(take_word(&rest)) << Load::kShift) / 1'000'000'000;
   return load;
+}
+
+uint64_t HostResources::uptime_ns() {
+  timespec now;
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
 Result<Uptime> HostResources::uptime() {

@@ -1,0 +1,257 @@
+// Memory, times and tasks of the sandbox.
+#include "sentry/resources/sandbox_resources.h"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "sentry/sentry.h"
+#include "vfs/synthetic/host_file.h"
+#include "vfs/synthetic/host_resources.h"
+#include "vfs/synthetic/text.h"
+
+namespace sandbox {
+
+namespace {
+
+using cgroup::UsageReader;
+
+constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
+constexpr uint64_t kNanosecondsPerTick = 10'000'000;  // USER_HZ is 100
+constexpr uint64_t kHostMemoryLastsNs = kNanosecondsPerSecond;
+// How long the load is sampled after somebody has read it: tools that show it read it again sooner.
+constexpr uint64_t kWatchNs = 60 * kNanosecondsPerSecond;
+
+uint64_t clock_ns(clockid_t clock) {
+  timespec now;
+  ::clock_gettime(clock, &now);
+  return static_cast<uint64_t>(now.tv_sec) * kNanosecondsPerSecond + static_cast<uint64_t>(now.tv_nsec);
+}
+
+CpuTimes in_ticks(const CpuHistory::Counters& counters) {
+  CpuTimes times;
+  times.ticks[0] = counters.user_ns / kNanosecondsPerTick;
+  times.ticks[1] = counters.nice_ns / kNanosecondsPerTick;
+  times.ticks[2] = counters.system_ns / kNanosecondsPerTick;
+  times.ticks[3] = counters.idle_ns / kNanosecondsPerTick;
+  return times;
+}
+
+// The ticks that each CPU of the host was busy, by its number.
+std::vector<uint64_t> busy_ticks(ResourceView& host) {
+  std::vector<uint64_t> busy;
+  auto activity = host.activity();
+  if (!activity) return busy;
+  std::vector<int> numbers = host.cpus();
+  for (size_t i = 0; i < std::min(numbers.size(), activity->per_cpu.size()); ++i) {
+    const auto& ticks = activity->per_cpu[i].ticks;
+    busy.resize(static_cast<size_t>(numbers[i]) + 1);
+    busy.back() = ticks[0] + ticks[1] + ticks[2];
+  }
+  return busy;
+}
+
+// Otherwise the host's own numbers are the truth.
+bool is_limited(const cgroup::MemoryUse& use, const HostMemory& host) {
+  return use.limit < host.total || use.swap_limit < host.swap_total;
+}
+
+}  // namespace
+
+SandboxResources::SandboxResources(int host_proc, UniqueFd host_sys, const cgroup::CgroupDirectories& groups)
+    : host_proc_(host_proc),
+      host_(vfs::create_host_resources(host_proc, std::move(host_sys))),
+      usage_(groups),
+      start_ns_(clock_ns(CLOCK_BOOTTIME)),
+      sampler_(host_proc),
+      load_(start_ns_) {
+  std::lock_guard guard(lock_);
+  (void)look_at_cpus(current_cpus());
+}
+
+SandboxResources::~SandboxResources() { forget_sentry(); }
+
+void SandboxResources::set_sentry(Sentry& sentry) {
+  std::lock_guard guard(lock_);
+  sentry_ = &sentry;
+}
+
+void SandboxResources::forget_sentry() {
+  std::unique_lock guard(lock_);
+  sentry_ = nullptr;
+  is_ending_ = true;
+  wake_watcher_.notify_all();
+  std::thread watcher = std::move(watcher_);
+  guard.unlock();
+  if (watcher.joinable()) watcher.join();
+}
+
+// ---- memory ----
+
+Result<std::shared_ptr<const HostMemory>> SandboxResources::host_memory() {
+  std::lock_guard guard(host_memory_lock_);
+  uint64_t now_ns = clock_ns(CLOCK_BOOTTIME);
+  if (host_memory_ && now_ns - host_memory_time_ns_ < kHostMemoryLastsNs) return host_memory_;
+  auto host = std::make_shared<HostMemory>();
+  MemoryLines lines = TRY(host_->memory());
+  host->set_lines(lines);
+  host->total = lines.value_of("MemTotal") * 1024;
+  host->swap_total = lines.value_of("SwapTotal") * 1024;
+  if (auto text = vfs::read_host_file(host_proc_, "sys/vm/overcommit_ratio")) {
+    std::string_view word = *text;
+    host->overcommit_percent = vfs::parse_number<uint64_t>(word.substr(0, word.find('\n'))).value_or(50);
+  }
+  host_memory_time_ns_ = now_ns;
+  host_memory_ = host;
+  return host_memory_;
+}
+
+UsageReader::Swap SandboxResources::swap_of(const HostMemory& host) const {
+  return host.swap_total == 0 ? UsageReader::Swap::kSkip : UsageReader::Swap::kRead;
+}
+
+Result<MemoryLines> SandboxResources::memory() {
+  if (!usage_.has_memory()) return host_->memory();
+  auto host = TRY(host_memory());
+  auto details = usage_.memory_details(swap_of(*host));
+  if (!details || !is_limited(details->use, *host)) return host_->memory();
+  return GroupMemory(details->use, *host).lines(*host, details->statistics);
+}
+
+Result<MemorySummary> SandboxResources::memory_summary() {
+  if (!usage_.has_memory()) return host_->memory_summary();
+  auto host = TRY(host_memory());
+  auto details = usage_.memory_details(swap_of(*host));
+  if (!details || !is_limited(details->use, *host)) return host_->memory_summary();
+  return GroupMemory(details->use, *host).summary(details->statistics);
+}
+
+Result<std::string> SandboxResources::vmstat() {
+  if (!usage_.has_memory()) return host_->vmstat();
+  auto host = TRY(host_memory());
+  auto details = usage_.memory_details(swap_of(*host));
+  if (!details || !is_limited(details->use, *host)) return host_->vmstat();
+  GroupMemory memory(details->use, *host);
+  cgroup::IoUse io = io_of_all_disks().value_or(cgroup::IoUse{});
+  std::string host_text = TRY(host_->vmstat());
+  std::string text;
+  vfs::for_each_line(host_text, [&](std::string_view line) {
+    std::string_view name = vfs::take_word(&line);
+    fmt::format_to(std::back_inserter(text), "{} {}\n", name,
+                   vmstat_value(name, memory, details->statistics, io));
+  });
+  return text;
+}
+
+// ---- time ----
+
+uint64_t SandboxResources::uptime_ns() { return clock_ns(CLOCK_BOOTTIME) - start_ns_; }
+
+Result<void> SandboxResources::look_at_cpus(const Cpus& cpus) {
+  CpuHistory::Look look{.now_ns = clock_ns(CLOCK_BOOTTIME),
+                        .use = TRY(usage_.cpu()),
+                        .shares = {},
+                        .shown = cpus.shown,
+                        .quota = cpus.quota};
+  std::vector<uint64_t> shares(static_cast<size_t>(cpus.allowed.back()) + 1);
+  if (usage_.cpu_by_cpu(shares)) {
+    look.kind = CpuHistory::Look::Shares::kOwn;
+  } else {
+    // Where the host was busy the group is the likeliest to have been.
+    shares = busy_ticks(*host_);
+  }
+  look.shares = shares;
+  history_.advance(look);
+  return {};
+}
+
+Result<Uptime> SandboxResources::uptime() {
+  Cpus cpus = current_cpus();
+  std::lock_guard guard(lock_);
+  uint64_t now_ns = uptime_ns();
+  (void)look_at_cpus(cpus);
+  return Uptime{.uptime_ns = now_ns, .idle_ns = history_.total().idle_ns};
+}
+
+Result<Activity> SandboxResources::activity() {
+  Cpus cpus = current_cpus();
+  std::lock_guard guard(lock_);
+  Activity activity;
+  // When the group is gone its last numbers stay.
+  (void)look_at_cpus(cpus);
+  if (history_.has_started()) {
+    for (int cpu : cpus.shown) activity.per_cpu.push_back(in_ticks(history_.of(cpu)));
+    activity.total = in_ticks(history_.total());
+  } else {
+    Activity host = TRY(host_->activity());
+    activity.total = host.total;
+    activity.per_cpu = std::move(host.per_cpu);
+  }
+  TaskSample tasks = sample_tasks();
+  // Whoever asks runs.
+  activity.running = std::max<uint64_t>(tasks.running, 1);
+  activity.blocked = tasks.blocked;
+  activity.context_switches = tasks.switches;
+  activity.forks = sentry_ ? sentry_->clone_count() + 1 : 1;
+  // Interrupts are the host's, and no group's.
+  activity.boot_time_s =
+      (clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) + start_ns_) / kNanosecondsPerSecond;
+  return activity;
+}
+
+// ---- tasks and load ----
+
+TaskSample SandboxResources::sample_tasks() {
+  std::vector<pid_t> tids;
+  if (sentry_)
+    for (const TaskPtr& task : sentry_->tasks().all()) tids.push_back(task->host_tid);
+  return sampler_.sample(tids);
+}
+
+Result<uint64_t> SandboxResources::running_tasks() {
+  std::lock_guard guard(lock_);
+  return sample_tasks().running;
+}
+
+void SandboxResources::advance_load() {
+  uint64_t now_ns = clock_ns(CLOCK_BOOTTIME);
+  if (!load_.is_due(now_ns)) return;
+  TaskSample tasks = sample_tasks();
+  // While nobody looked: the time that those who are still there spent running, and waiting for a CPU.
+  uint64_t active_ns = tasks.active_ns - load_active_ns_;
+  uint64_t elapsed_ns = now_ns - load_.last_ns();
+  uint64_t mean = static_cast<uint64_t>(static_cast<unsigned __int128>(active_ns) * LoadAverage::kOne /
+                                        std::max<uint64_t>(elapsed_ns, 1));
+  load_.advance(now_ns, mean, (tasks.running + tasks.blocked) * LoadAverage::kOne);
+  load_active_ns_ = tasks.active_ns;
+}
+
+Result<Load> SandboxResources::load(LoadUse use) {
+  std::lock_guard guard(lock_);
+  advance_load();
+  if (use == LoadUse::kWatched && !is_ending_) {
+    watched_until_ns_ = clock_ns(CLOCK_BOOTTIME) + kWatchNs;
+    if (!is_watching_) {
+      // The last one has nothing left to do but end.
+      if (watcher_.joinable()) watcher_.join();
+      is_watching_ = true;
+      watcher_ = std::thread([this] { watch_load(); });
+    }
+  }
+  return load_.load();
+}
+
+void SandboxResources::watch_load() {
+  std::unique_lock guard(lock_);
+  while (!is_ending_ && clock_ns(CLOCK_BOOTTIME) < watched_until_ns_) {
+    advance_load();
+    uint64_t due_ns = load_.last_ns() + LoadAverage::kIntervalNs;
+    uint64_t now_ns = clock_ns(CLOCK_BOOTTIME);
+    wake_watcher_.wait_for(guard, std::chrono::nanoseconds(due_ns - std::min(now_ns, due_ns)));
+  }
+  is_watching_ = false;
+}
+
+}  // namespace sandbox
