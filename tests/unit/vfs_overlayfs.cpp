@@ -8,6 +8,7 @@
 
 #include "inode_helpers.h"
 #include "scratch_directory.h"
+#include "vfs/core/preparation.h"
 #include "vfs/hostfs/host_directory.h"
 #include "vfs/overlayfs/overlayfs.h"
 
