@@ -93,6 +93,13 @@ Result<void> map_workload_ids(pid_t child, const LaunchOptions& options) {
   return {};
 }
 
+// Before anything is forked from it or a cgroup namespace is made, whose root the groups then are.
+Result<void> join_cgroups(pid_t child, const LaunchOptions& options) {
+  const std::string number = std::to_string(child);
+  for (int file : options.cgroup_join_files) TRY(host_status(pwrite(file, number.data(), number.size(), 0)));
+  return {};
+}
+
 struct ReceivedReport {
   LaunchReport report;
   pid_t sender;  // as this PID namespace numbers it; 0 when unknown
@@ -131,6 +138,8 @@ void abandon(const LaunchedProcess& process) {
 Result<void> finish_launch(LaunchedProcess& process, const LaunchOptions& options, std::string& context) {
   context = "map the workload's user and group ids";
   TRY(map_workload_ids(process.init_tid, options));
+  context = "put the workload into its control groups";
+  TRY(join_cgroups(process.init_tid, options));
   context = "start the first process";
   TRY(host_status(write(process.channel.get(), "", 1)));
   ReceivedReport received = TRY(receive_report(process.channel.get(), 0));

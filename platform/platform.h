@@ -69,6 +69,9 @@ struct LaunchOptions {
   enum class Init { kBuiltIn, kProgram } init = Init::kBuiltIn;  // who is PID 1
   std::vector<PassedFd> descriptors;  // 0, 1, 2 and --pass-fd; everything else is closed
   uint32_t umask = 022;
+  // cgroup.procs files, open for writing: the workload joins these groups before it runs. The sentry does
+  // not.
+  std::vector<int> cgroup_join_files;
 };
 
 // The sentry's own user and mount namespaces, entered once, before anything else is set up and while

@@ -12,6 +12,7 @@
 #include "platform/loader/loader_abi.h"
 #include "sentry/failure.h"
 #include "sentry/kernel_view.h"
+#include "sentry/lifecycle/registration.h"
 #include "sentry/program_lookup.h"
 #include "sentry/resources/sandbox_resources.h"
 #include "sentry/self_confinement.h"
@@ -145,7 +146,8 @@ class Run {
   Credentials credentials_;
   platform::LaunchOptions launch_;
   UniqueFd host_proc_;
-  cgroup::CgroupDirectories groups_;  // that hold the workload
+  std::unique_ptr<lifecycle::Registration> registration_;  // null: neither name nor limits
+  cgroup::CgroupDirectories groups_;                       // that hold the workload
   // Destroyed last to first: the workload before the sentry, the sentry's Vfs before what /proc asks.
   std::unique_ptr<SandboxResources> resources_;
   std::unique_ptr<FilesystemSetup> filesystems_;
@@ -164,11 +166,19 @@ Configured<void> Run::prepare() {
   auto engine = choose_engine(config_);
   if (!engine) return std::unexpected(engine.error());
   launch_.engine = *engine;
+  auto registration = lifecycle::Registration::create(config_, outcome_.warnings);
+  if (!registration) return std::unexpected(registration.error());
+  registration_ = *std::move(registration);
+  if (registration_) {
+    launch_.cgroup_join_files = registration_->join_files();
+    groups_ = registration_->charged_groups();
+  } else if (auto sources = cgroup::own_cgroup_sources()) {
+    groups_ = cgroup::discover_cgroups(*sources);
+  }
   caller_directory_ = own_working_directory();
   umask_ = own_umask();
   descriptor_limit_ = raise_descriptor_limit();
 
-  if (auto sources = cgroup::own_cgroup_sources()) groups_ = cgroup::discover_cgroups(*sources);
   auto namespaces = platform::enter_sentry_namespaces();
   if (!namespaces)
     return failure("enter a user namespace", namespaces.error(),
@@ -285,6 +295,7 @@ RunOutcome Run::finish(int wait_status) {
     outcome.has_timed_out = true;
     outcome.exit_code = kTimedOut;
   }
+  if (registration_) outcome.memory_kill = registration_->memory_kill();
   return outcome;
 }
 
@@ -302,7 +313,9 @@ std::expected<RunOutcome, RunFailure> Run::run() {
   signals_ = std::make_unique<SignalForwarder>();
   pid_t first = platform_->first_task();
   sentry_->add_first_task(first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_});
-  if (pid_t init = sentry_->parent_of_first_task(first)) kernel_view_->set_init(init);
+  pid_t init = sentry_->parent_of_first_task(first);
+  if (init != 0) kernel_view_->set_init(init);
+  if (registration_) registration_->note_started(init != 0 ? init : first, first);
   hide_own_traces(first);
   // Whatever groups it was put into: what it reads about them is read there.
   if (auto groups = platform::read_host_file(fmt::format("/proc/{}/cgroup", first)))

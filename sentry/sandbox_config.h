@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "platform/platform.h"
+#include "sentry/cgroup/limits.h"
+#include "sentry/cgroup/memory_kill.h"
 
 namespace sandbox {
 
@@ -51,6 +53,11 @@ struct SandboxConfig {
   std::optional<platform::EngineKind> engine;  // nothing: notify where it works
   std::optional<std::chrono::milliseconds> timeout;
   std::vector<int> passed_descriptors;  // besides 0, 1, 2; same numbers inside
+
+  std::string name;  // for other commands; empty: none
+  cgroup::Limits limits;
+  // What becomes of a limit that cannot be enforced: no run, or a run that is only shown it.
+  enum class UnenforcedLimits { kRefuse, kWarn } unenforced_limits = UnenforcedLimits::kRefuse;
 };
 
 // What set-up or run could not do, in words for the person who typed the command.
@@ -62,9 +69,10 @@ struct RunFailure {
 };
 
 struct RunOutcome {
-  int exit_code = 0;                  // the program's, or 128+N for signal N
-  bool has_timed_out = false;         // exit_code is then 124, as timeout(1)
-  std::vector<std::string> warnings;  // degraded features, in words
+  int exit_code = 0;                              // the program's, or 128+N for signal N
+  bool has_timed_out = false;                     // exit_code is then 124, as timeout(1)
+  std::optional<cgroup::MemoryKill> memory_kill;  // processes ended for lack of memory
+  std::vector<std::string> warnings;              // degraded features, in words
 };
 
 // Runs one sandbox to its end in this process. Call it once, with one thread.

@@ -96,7 +96,15 @@ FilesystemSetup::FilesystemSetup(const SandboxConfig& config, const WorkloadIds&
 
 FilesystemSetup::~FilesystemSetup() = default;
 
-Result<FilesystemSetup::FilesystemPtr> FilesystemSetup::new_tmpfs(const TmpfsOptions& options) {
+// What the sentry itself copies into memory is charged to its own group, so the workload's limit bounds it
+// here.
+uint64_t FilesystemSetup::largest_tmpfs() const {
+  uint64_t limit = config_.limits.memory_bytes.value_or(cgroup::kUnlimited);
+  return limit == cgroup::kUnlimited ? 0 : limit;
+}
+
+Result<FilesystemSetup::FilesystemPtr> FilesystemSetup::new_tmpfs(TmpfsOptions options) {
+  if (options.size_bytes == 0) options.size_bytes = largest_tmpfs();
   UniqueFd root = TRY(mounter_->new_tmpfs(options));
   vfs::HostFsOptions hostfs{.root = std::move(root),
                             .type = "tmpfs",
@@ -136,7 +144,7 @@ Configured<UniqueFd> FilesystemSetup::upper_layer() {
     if (!upper) return failure(doing, upper.error(), "create the directory first");
     return *std::move(upper);
   }
-  auto upper = mounter_->new_tmpfs({.mode = 0755});
+  auto upper = mounter_->new_tmpfs({.size_bytes = largest_tmpfs(), .mode = 0755});
   if (!upper)
     return failure("make the overlay's memory", upper.error(), "`sandbox info` tells what is missing");
   return *std::move(upper);

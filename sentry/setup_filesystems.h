@@ -38,7 +38,8 @@ class FilesystemSetup {
   Configured<void> mount_on(const std::string& path, FilesystemPtr filesystem, vfs::MountFlags flags,
                             const std::string& doing, const std::string& source);
 
-  Result<FilesystemPtr> new_tmpfs(const TmpfsOptions& options);
+  uint64_t largest_tmpfs() const;  // bytes; 0: half of the host's memory
+  Result<FilesystemPtr> new_tmpfs(TmpfsOptions options);
   Configured<FilesystemPtr> clone(const std::string& doing, const std::string& path, MountAccess access);
   Configured<FilesystemPtr> layered_root();
   Configured<UniqueFd> upper_layer();

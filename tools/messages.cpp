@@ -114,6 +114,17 @@ unsigned edit_distance(std::string_view from, std::string_view to) {
   return cost[from.size()][to.size()];
 }
 
+std::string size_in_words(uint64_t bytes) {
+  constexpr uint64_t kStep = 1024;
+  constexpr const char* kUnits[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+  size_t unit = 0;
+  auto value = static_cast<double>(bytes);
+  for (; value >= kStep && unit + 1 < std::size(kUnits); ++unit) value /= kStep;
+  std::string number = fmt::format("{:.1f}", value);
+  if (number.ends_with(".0")) number.resize(number.size() - 2);
+  return fmt::format("{} {}", number, kUnits[unit]);
+}
+
 std::string printable(std::string_view name) {
   std::string text;
   while (!name.empty()) {

@@ -35,6 +35,9 @@ std::string_view nearest_word(std::string_view word, const Candidates& candidate
 // Number of single-letter insertions, deletions, replacements and swaps of neighbours between two words.
 unsigned edit_distance(std::string_view from, std::string_view to);
 
+// "512 MiB", "1.5 GiB", "900 bytes".
+std::string size_in_words(uint64_t bytes);
+
 // `name` for a terminal: control characters, backslashes and bytes that are no UTF-8 as \ooo, so that a
 // hostile file name cannot steer it.
 std::string printable(std::string_view name);

@@ -8,7 +8,9 @@
 #include <cstdio>
 #include <map>
 
+#include "sentry/lifecycle/state_directory.h"
 #include "tools/command_line.h"
+#include "tools/limit_options.h"
 #include "tools/messages.h"
 #include "tools/run_options.h"
 #include "tools/secrets.h"
@@ -28,6 +30,8 @@ struct RunOptions {
   std::string platform = "auto", log_level = "warn", log_format = "text";
   std::vector<std::string> binds, read_only_binds, tmpfs, environment, environment_files, shown;
   std::vector<int> passed_descriptors;
+  std::string name, unenforced_limits = "refuse";
+  LimitOptions limits;
   bool is_read_only = false, clears_environment = false, has_init = false, has_no_init = false;
 };
 
@@ -73,6 +77,16 @@ void add_process_options(CLI::App& app, RunOptions& options) {
   app.add_option("--pass-fd", options.passed_descriptors, "pass an open descriptor besides 0, 1 and 2")
       ->type_name("N")
       ->allow_extra_args(false);
+}
+
+void add_resource_options(CLI::App& app, RunOptions& options) {
+  add_limit_options(app, options.limits);
+  app.add_option("--unenforced-limits", options.unenforced_limits,
+                 "what to do when a limit cannot be enforced")
+      ->type_name("refuse|warn")
+      ->capture_default_str();
+  app.add_option("--name", options.name, "a name for pause, resume, update, stats, ps and top")
+      ->type_name("NAME");
 }
 
 void add_own_options(CLI::App& app, RunOptions& options) {
@@ -222,6 +236,32 @@ Parsed<void> fill_process(const RunOptions& options, SandboxConfig& config) {
   return {};
 }
 
+Parsed<void> fill_resources(const RunOptions& options, SandboxConfig& config) {
+  config.limits = TRY(parse_limits(options.limits));
+  using Unenforced = SandboxConfig::UnenforcedLimits;
+  config.unenforced_limits =
+      TRY(choose<Unenforced>("--unenforced-limits", options.unenforced_limits,
+                             {{"refuse", Unenforced::kRefuse}, {"warn", Unenforced::kWarn}}));
+  if (!options.name.empty() && !lifecycle::is_valid_name(options.name))
+    return std::unexpected(RunFailure{.doing = fmt::format("name the sandbox {}", printable(options.name)),
+                                      .reason = "that is no name of a sandbox",
+                                      .advice = "letters, digits, `.`, `_` and `-`, at most 64"});
+  config.name = options.name;
+  return {};
+}
+
+// Which limit it was, and how much was used. The exit code stays the program's: 137 when it was the victim.
+void report_memory_kill(const cgroup::MemoryKill& kill) {
+  std::string limit = "a limit above the sandbox's own, or the host's memory, is used up";
+  if (kill.limit_bytes)
+    limit = fmt::format("the limit of {} (--memory) is reached", size_in_words(*kill.limit_bytes));
+  std::string peak = kill.peak_bytes ? fmt::format(", peak use {}", size_in_words(*kill.peak_bytes)) : "";
+  report({.doing = "give the program more memory",
+          .reason = fmt::format("{}{}; the kernel killed {} process{}", limit, peak, kill.count,
+                                kill.count == 1 ? "" : "es"),
+          .advice = kill.limit_bytes ? "a larger --memory" : "less memory for other programs"});
+}
+
 Parsed<SandboxConfig> make_config(const CLI::App& app, const RunOptions& options,
                                   std::vector<std::string> program) {
   SandboxConfig config;
@@ -235,6 +275,9 @@ Parsed<SandboxConfig> make_config(const CLI::App& app, const RunOptions& options
                                       {"ptrace", platform::EngineKind::kPtrace},
                                       {"notify", platform::EngineKind::kNotify}}));
   TRY(check_conflicts(app, options));
+  TRY(fill_resources(options, config));
+  // The run will write there; it must exist by now to be masked.
+  if (!config.name.empty() || !config.limits.is_empty()) (void)lifecycle::StateDirectory::open();
   TRY(fill_root(options, config));
   TRY(fill_mounts(app, options, config));
   TRY(fill_process(options, config));
@@ -262,6 +305,7 @@ int verb_run(int argc, char** argv) {
   set_usage(app, "sandbox run [OPTIONS] [--] PROGRAM [ARGUMENTS]");
   add_file_options(app, options);
   add_process_options(app, options);
+  add_resource_options(app, options);
   add_own_options(app, options);
   CutCommandLine cut = cut_at_program(app, argc, argv);
   if (auto exit_code = parse_command_line(app, std::move(cut.options))) return *exit_code;
@@ -279,6 +323,7 @@ int verb_run(int argc, char** argv) {
   auto outcome = run_sandbox(*config);
   if (!outcome) return report(outcome.error());
   for (const std::string& warning : outcome->warnings) warn(warning);
+  if (outcome->memory_kill) report_memory_kill(*outcome->memory_kill);
   bool may_speak = options.log_level != "error" && options.log_level != "off";
   if (!options.keep.empty() && may_speak && *log_format == LogFormat::kText) say_how_to_see(*config);
   return outcome->exit_code;

@@ -11,6 +11,7 @@
 #include <set>
 #include <string_view>
 
+#include "sentry/lifecycle/state_directory.h"
 #include "tools/messages.h"
 #include "tools/user_lookup.h"
 
@@ -106,6 +107,7 @@ std::vector<std::string> candidates() {
   } else {
     paths.push_back(fmt::format("/run/user/{}", ::getuid()));
   }
+  paths.push_back(lifecycle::StateDirectory::own_path());
   for (const char* name : {"SSH_AUTH_SOCK", "XAUTHORITY", "KUBECONFIG"})
     if (const char* path = std::getenv(name); path != nullptr && path[0] == '/') paths.push_back(path);
   for (const std::string& home : homes)

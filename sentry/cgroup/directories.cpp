@@ -14,10 +14,6 @@ namespace sandbox::cgroup {
 
 namespace {
 
-UniqueFd open_directory(const std::string& path) {
-  return UniqueFd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-}
-
 class Discovery {
  public:
   explicit Discovery(const CgroupSources& sources)
@@ -28,8 +24,6 @@ class Discovery {
 
  private:
   GroupDirectory find(HierarchyVersion version, std::string_view controller);
-  GroupDirectory charged_group(const GroupDirectory& group, Controller controller);
-  GroupDirectory ancestor(const GroupDirectory& group, size_t steps);
 
   const CgroupSources& sources_;
   std::vector<Membership> memberships_;
@@ -40,34 +34,6 @@ GroupDirectory Discovery::find(HierarchyVersion version, std::string_view contro
   for (const Membership& membership : memberships_)
     if (membership.version == version && (version == HierarchyVersion::kV2 || membership.has(controller)))
       return open_group(membership, mounts_, sources_.prefix);
-  return {};
-}
-
-GroupDirectory Discovery::ancestor(const GroupDirectory& group, size_t steps) {
-  GroupDirectory found{.version = group.version,
-                       .path = group.path,
-                       .host_path = group.host_path,
-                       .ancestor_count = group.ancestor_count - steps};
-  for (size_t step = 0; step < steps; ++step) {
-    found.path.resize(found.path.rfind('/'));
-    found.host_path.resize(found.host_path.rfind('/'));
-  }
-  if (found.path.empty()) found.path += '/';
-  found.directory = open_directory(sources_.prefix + found.host_path);
-  return found;
-}
-
-GroupDirectory Discovery::charged_group(const GroupDirectory& group, Controller controller) {
-  if (!group) return {};
-  if (controller == Controller::kCpuacct) return ancestor(group, 0);
-  if (controller == Controller::kFreezer)
-    return ::faccessat(group.directory.get(), "cgroup.freeze", F_OK, 0) == 0 ? ancestor(group, 0)
-                                                                             : GroupDirectory{};
-  for (size_t steps = 0; steps <= group.ancestor_count; ++steps) {
-    GroupDirectory candidate = ancestor(group, steps);
-    if (candidate && lists_controller(candidate.directory.get(), "cgroup.controllers", controller))
-      return candidate;
-  }
   return {};
 }
 
@@ -105,6 +71,36 @@ std::string_view name_of(Controller controller, HierarchyVersion version) {
       return "freezer";
   }
   return "";
+}
+
+GroupDirectory ancestor_of(const GroupDirectory& group, size_t steps) {
+  if (!group || steps > group.ancestor_count) return {};
+  GroupDirectory found{.version = group.version,
+                       .path = group.path,
+                       .host_path = group.host_path,
+                       .ancestor_count = group.ancestor_count - steps};
+  std::string way = ".";
+  for (size_t step = 0; step < steps; ++step) {
+    found.path.resize(found.path.rfind('/'));
+    found.host_path.resize(found.host_path.rfind('/'));
+    way += "/..";
+  }
+  if (found.path.empty()) found.path += '/';
+  found.directory = UniqueFd(::openat(group.directory.get(), way.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  return found;
+}
+
+GroupDirectory charged_group(const GroupDirectory& group, Controller controller) {
+  if (!group || controller == Controller::kCpuacct) return ancestor_of(group, 0);
+  if (controller == Controller::kFreezer)
+    return ::faccessat(group.directory.get(), "cgroup.freeze", F_OK, 0) == 0 ? ancestor_of(group, 0)
+                                                                             : GroupDirectory{};
+  for (size_t steps = 0; steps <= group.ancestor_count; ++steps) {
+    GroupDirectory candidate = ancestor_of(group, steps);
+    if (candidate && lists_controller(candidate.directory.get(), "cgroup.controllers", controller))
+      return candidate;
+  }
+  return {};
 }
 
 Result<CgroupSources> own_cgroup_sources() {

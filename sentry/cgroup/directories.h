@@ -67,6 +67,12 @@ Result<CgroupSources> own_cgroup_sources();
 // counts as missing. A line that cannot be understood is skipped.
 CgroupDirectories discover_cgroups(const CgroupSources& sources);
 
+// `steps` levels above the group; closed when that is not visible.
+GroupDirectory ancestor_of(const GroupDirectory& group, size_t steps);
+// Where a controller of v2 acts for the members of `group`: itself or the nearest ancestor that has the
+// controller; closed when none has.
+GroupDirectory charged_group(const GroupDirectory& group, Controller controller);
+
 // The words of cgroup.controllers and cgroup.subtree_control in `directory` contain `controller`.
 bool lists_controller(int directory, const char* file, Controller controller);
 

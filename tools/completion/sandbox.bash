@@ -7,7 +7,9 @@ _sandbox_program_index() {
     case ${COMP_WORDS[index]} in
       --) echo $((index + 1)) && return ;;
       --rootfs | --bind | --ro-bind | --tmpfs | --overlay | --keep | --show | --workdir | -w | --user | -u | \
-        --env | -e | --env-file | --hostname | --net | --timeout | --pass-fd | --platform | --log-level | --log-format)
+        --env | -e | --env-file | --hostname | --net | --timeout | --pass-fd | --platform | --log-level | --log-format | \
+        --memory | --memory-swap | --cpus | --cpuset-cpus | --cpu-weight | --pids-limit | --io-max | \
+        --blkio-weight | --unenforced-limits | --name)
         # bash splits --option=value into three words.
         [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
         ((index++))
@@ -54,14 +56,18 @@ _sandbox() {
         mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current")
       fi
       ;;
-    --hostname | --timeout | --pass-fd | --tmpfs) ;;
+    --unenforced-limits) mapfile -t COMPREPLY < <(compgen -W 'refuse warn' -- "$current") ;;
+    --hostname | --timeout | --pass-fd | --tmpfs | --name) ;;
+    --memory | --memory-swap | --cpus | --cpuset-cpus | --cpu-weight | --pids-limit | --blkio-weight) ;;
+    --io-max) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     *)
       local words=--help
       case $verb in
         run)
           words+=' --rootfs --bind --ro-bind --tmpfs --overlay --keep --read-only --show --workdir --user --env'
           words+=' --env-file --clear-env --hostname --net --timeout --init --no-init --pass-fd --platform'
-          words+=' --log-level --log-format --'
+          words+=' --log-level --log-format --memory --memory-swap --cpus --cpuset-cpus --cpu-weight --pids-limit'
+          words+=' --io-max --blkio-weight --unenforced-limits --name --'
           ;;
         diff) words+=' --rootfs --format' ;;
         apply) words+=' --rootfs --yes --dry-run' ;;
