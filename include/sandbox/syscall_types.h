@@ -102,11 +102,13 @@ struct CreationMode : Mode {};              // looked at when the flags before i
 struct NodeMode : Mode {};                  // with the file's type
 struct UmaskMode : NumberArgument<int> {};
 struct DeviceNumber : NumberArgument<uint32_t> {};
-struct NodeDevice : DeviceNumber {};              // looked at when the mode before it is a device's
-struct Hex : NumberArgument<uint64_t> {};         // a mask without names
-struct MapOffset : NumberArgument<int64_t> {};    // of a mapping, bytes
-struct IoPriority : NumberArgument<int> {};       // class and level
-struct KcmpIndex : NumberArgument<uint64_t> {};   // a descriptor, for KCMP_FILE
+struct NodeDevice : DeviceNumber {};  // looked at when the mode before it is a device's
+struct Hex32 : NumberArgument<uint32_t> {};
+struct Hex : NumberArgument<uint64_t> {};        // a mask without names
+struct MapOffset : NumberArgument<int64_t> {};   // of a mapping, bytes
+struct IoPriority : NumberArgument<int> {};      // class and level
+struct KcmpIndex : NumberArgument<uint64_t> {};  // a descriptor, for KCMP_FILE
+struct FutexExpected : NumberArgument<uint32_t> {};
 struct FutexValue : NumberArgument<uint32_t> {};  // looked at by some operations
 struct TimerId : NumberArgument<int> {};
 struct IpcKey : NumberArgument<int> {};
@@ -123,6 +125,7 @@ struct AccessMode : FlagsArgument<int> {};
 struct AccessAtFlags : FlagsArgument<int> {};
 struct AtFlags : FlagsArgument<int> {};
 struct CloneFlags : FlagsArgument<uint64_t> {};
+struct NamespaceFlags : FlagsArgument<uint64_t> {};  // of unshare and setns, without clone's signal
 struct CloseRangeFlags : FlagsArgument<uint32_t> {};
 struct EpollFlags : FlagsArgument<int> {};
 struct EventFdFlags : FlagsArgument<int> {};
@@ -174,6 +177,7 @@ struct PkeyRights : FlagsArgument<uint64_t> {};
 struct RandomFlags : FlagsArgument<uint32_t> {};
 struct ReadWriteFlags : FlagsArgument<int> {};  // RWF_*
 struct RenameFlags : FlagsArgument<uint32_t> {};
+struct RseqFlags : FlagsArgument<int> {};
 struct SchedulerFlags : FlagsArgument<uint32_t> {};
 struct SeccompFlags : FlagsArgument<uint32_t> {};
 struct SecretFlags : FlagsArgument<uint32_t> {};
@@ -196,6 +200,7 @@ struct WaitOptions : FlagsArgument<int> {};
 struct XattrFlags : FlagsArgument<int> {};
 
 // One of a list.
+struct LsmId : ChoiceArgument<uint64_t> {};
 struct ArchPrctlOption : ChoiceArgument<int> {};
 struct BpfCommand : ChoiceArgument<int> {};
 struct ClockId : ChoiceArgument<int> {};
@@ -208,7 +213,9 @@ struct FutexOperation : ChoiceArgument<int> {};
 struct IoUringOpcode : ChoiceArgument<uint32_t> {};
 struct IoctlRequest : ChoiceArgument<uint32_t> {};
 struct IoprioWhich : ChoiceArgument<int> {};
-struct IpcCommand : ChoiceArgument<int> {};
+struct ShmCommand : ChoiceArgument<int> {};
+struct SemCommand : ChoiceArgument<int> {};
+struct MsgCommand : ChoiceArgument<int> {};
 struct ItimerWhich : ChoiceArgument<int> {};
 struct KcmpType : ChoiceArgument<int> {};
 struct KeyctlCommand : ChoiceArgument<int> {};
@@ -245,19 +252,30 @@ struct ByteCount : NumberArgument<int64_t> {};
 struct NoReturn : NumberArgument<int> {};
 struct FcntlResult : NumberArgument<int64_t> {};    // as the command says
 struct PersonalityResult : NumberArgument<int> {};  // flags
-struct WaitStatus : NumberArgument<int> {};         // what wait4 writes
+struct IoctlResult : NumberArgument<int> {};        // as the request says
+struct PrctlResult : NumberArgument<int> {};        // as the option says
+struct SchedulerPolicyResult : NumberArgument<int> {};
+struct ClockState : NumberArgument<int> {};  // TIME_OK and its like
+struct ReapedPid : NumberArgument<int> {};   // 0: there was none, and nothing is written
 
 // An address that is the value: where to map, which word to wait on.
 struct Address : ScalarArgument<uint64_t, ArgumentKind::kAddress> {};
 struct NewAddress : Address {};    // looked at when the flags before it say so
 struct FutexAddress : Address {};  // looked at by some operations
+struct TlsAddress : Address {};    // looked at when clone's flags say so
 
 // A register that is a number or an address, as another argument says.
 template <typename Raw>
 using VariantArgument = ScalarArgument<Raw, ArgumentKind::kInputOutput>;
 struct FcntlArgument : VariantArgument<uint64_t> {};
-struct KeyctlArgument : VariantArgument<uint64_t> {};
-struct PrctlArgument : VariantArgument<uint64_t> {};
+struct KeyctlArgument2 : VariantArgument<uint64_t> {};
+struct KeyctlArgument3 : VariantArgument<uint64_t> {};
+struct KeyctlArgument4 : VariantArgument<uint64_t> {};
+struct KeyctlArgument5 : VariantArgument<uint64_t> {};
+struct PrctlArgument2 : VariantArgument<uint64_t> {};
+struct PrctlArgument3 : VariantArgument<uint64_t> {};
+struct PrctlArgument4 : VariantArgument<uint64_t> {};
+struct PrctlArgument5 : VariantArgument<uint64_t> {};
 struct PtraceAddress : VariantArgument<uint64_t> {};
 struct PtraceData : VariantArgument<uint64_t> {};
 
@@ -317,6 +335,12 @@ struct DescriptorSet : GuestPtr<uint64_t> {  // fd_set
 };
 struct DescriptorPair : GuestPtr<int> {};  // two descriptors are written
 struct OutPath : OutBytes {};              // a path with its NUL
+struct RandomBytes : OutBytes {};
+struct ParentTidPtr : InOut<int> {};  // or the child's pidfd
+struct ChildTidPtr : InOut<int> {};
+struct OutWaitStatus : GuestPtr<int> {};
+struct SchedAttributesPtr : GuestPtr<const sched_attr> {};
+struct OutSchedAttributes : GuestPtr<sched_attr> {};
 struct InPages : GuestPtr<const uint64_t> {};
 struct InNodes : GuestPtr<const int> {};
 struct OutPageStatus : GuestPtr<int> {};
@@ -374,7 +398,6 @@ struct FileHandle;
 struct FutexWaiter;  // struct futex_waitv
 struct IoUringParams;
 struct MountIdRequest;
-struct RseqArea;
 struct StatmountHeader;
 struct XattrArguments;  // struct xattr_args, Linux 6.13
 

@@ -5,7 +5,7 @@
 
 namespace sandbox {
 
-SyscallResult sys_unshare(Call& call, CloneFlags flags) {
+SyscallResult sys_unshare(Call& call, NamespaceFlags flags) {
   // Namespaces are denied by the filter; what else unshare takes means nothing to a single thread and is
   // EINVAL for any other.
   constexpr uint64_t kNoOpAlone = CLONE_THREAD | CLONE_SIGHAND | CLONE_VM;

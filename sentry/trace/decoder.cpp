@@ -21,7 +21,9 @@ enum class Shape : uint8_t {
   kOne,        // In<T>, Out<T>, InOut<T>
   kCounted,    // InArray<T>, InOutArray<T>: the next argument counts the elements
   kFilled,     // OutArray<T>: the call's result counts the elements
+  kPair,       // InPair<T>
   kRemainder,  // Remainder<T>: written when a signal ends the wait
+  kTimeLeft,   // TimeLeft<T>: a timeout, which becomes what is left of it
 };
 
 struct Wrapper {
@@ -36,12 +38,19 @@ constexpr Wrapper kWrappers[] = {
     {"InOutArray<", Shape::kCounted},
     {"OutArray<", Shape::kFilled},
     {"Remainder<", Shape::kRemainder},
+    {"InPair<", Shape::kPair},
+    {"TimeLeft<", Shape::kTimeLeft},
 };
 
 using TypeIndex = std::unordered_map<std::string_view, const Type*>;
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> all = {number_family(), file_family(), memory_family()};
+  static const std::vector<Family> all = {
+      number_family(),         file_family(),          memory_family(),  time_family(),
+      poll_family(),           signal_family(),        process_family(), socket_family(),
+      socket_address_family(), socket_option_family(), fcntl_family(),   ioctl_family(),
+      seccomp_family(),        prctl_family(),         futex_family(),   ipc_family(),
+      mount_family(),          asynchronous_family(),  kernel_family()};
   return all;
 }
 
@@ -63,6 +72,7 @@ struct ArgumentPlan {
   const Type* type = &kUnknownNumber;
   Shape shape = Shape::kSelf;
   ArgumentKind kind{};
+  bool is_unwritten_at_zero = false;
 };
 
 ArgumentPlan plan_argument(const SyscallArgument& argument) {
@@ -115,6 +125,15 @@ Registers typed_registers(const SyscallRow& row, const Registers& registers) {
   return typed;
 }
 
+Value show_time_left(Scope& scope, const Type& type, uint64_t address) {
+  if (!scope.is_exit()) return scope.pointer(type, address);
+  if (scope.result() == 0)
+    scope.remark_once(Value::word("Timeout"));
+  else if (address != 0)
+    scope.remark("left", scope.pointer(type, address));
+  return {};
+}
+
 Value show_argument(Scope& scope, const ArgumentPlan& plan, uint64_t number, uint8_t width) {
   switch (plan.shape) {
     case Shape::kSelf:
@@ -124,6 +143,10 @@ Value show_argument(Scope& scope, const ArgumentPlan& plan, uint64_t number, uin
       return scope.pointer(*plan.type, number);
     case Shape::kCounted:
       return scope.array(*plan.type, number, scope.argument_after());
+    case Shape::kPair:
+      return scope.array(*plan.type, number, 2);
+    case Shape::kTimeLeft:
+      return show_time_left(scope, *plan.type, number);
     case Shape::kFilled:
       return scope.array(*plan.type, number, static_cast<uint64_t>(scope.result()));
   }
@@ -133,6 +156,8 @@ Value show_argument(Scope& scope, const ArgumentPlan& plan, uint64_t number, uin
 // Whether what the argument points to is worth reading after the call.
 bool was_written(const ArgumentPlan& plan, int64_t result) {
   if (plan.shape == Shape::kRemainder) return result == -EINTR || result == -kRestartBlock;
+  // wait4 without a child to report.
+  if (plan.is_unwritten_at_zero && result == 0) return false;
   return !is_failure(result);
 }
 
@@ -144,8 +169,10 @@ Decoder::Decoder(const DecoderOptions& options) : options_(options) {
   for (const SyscallRow& row : syscall_rows()) {
     Plan::Row& planned = plan->rows[row.number];
     planned.row = &row;
-    for (size_t i = 0; i < row.arguments().size(); ++i)
+    for (size_t i = 0; i < row.arguments().size(); ++i) {
       planned.arguments[i] = plan_argument(row.arguments()[i]);
+      planned.arguments[i].is_unwritten_at_zero = row.signature.result_type == "ReapedPid";
+    }
     const auto found = type_index().find(row.signature.result_type);
     if (found != type_index().end()) planned.result = found->second;
   }

@@ -17,5 +17,21 @@ struct Family {
 Family number_family();
 Family file_family();
 Family memory_family();
+Family time_family();
+Family poll_family();
+Family signal_family();
+Family process_family();
+Family socket_family();
+Family socket_address_family();
+Family socket_option_family();
+Family fcntl_family();
+Family ioctl_family();
+Family seccomp_family();
+Family prctl_family();
+Family futex_family();
+Family ipc_family();
+Family mount_family();
+Family asynchronous_family();
+Family kernel_family();
 
 }  // namespace sandbox::trace

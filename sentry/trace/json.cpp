@@ -65,6 +65,7 @@ void append_raw_number(std::string& out, const Value& value) {
 
 void append_string_value(std::string& out, const Value& value) {
   const bool is_text = !value.is_hexadecimal && is_utf8(value.text);
+  if (value.is_abstract && is_text) return append_json_string(out, "@" + value.text);
   if (is_text && !value.is_cut) return append_json_string(out, value.text);
   out += is_text ? "{\"text\":" : "{\"hex\":";
   if (is_text) {

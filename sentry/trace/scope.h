@@ -85,6 +85,10 @@ class Scope {
 
   // What is printed after the result. `name` lives as long as the program.
   void remark(std::string_view name, Value value);
+  // The same, unless something has been remarked already.
+  void remark_once(Value value) {
+    if (remarks_.members.empty()) remark({}, std::move(value));
+  }
   Value take_remarks() { return std::move(remarks_); }
 
  private:

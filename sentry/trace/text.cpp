@@ -117,6 +117,7 @@ class Printer {
  private:
   void print_string(const Value& value) {
     coloured(style_.colours.string, [&] {
+      if (value.is_abstract) out_ += '@';
       out_ += '"';
       if (value.is_hexadecimal)
         for (char byte : value.text) append_hex_byte(out_ += "\\x", static_cast<unsigned char>(byte));
@@ -151,7 +152,7 @@ class Printer {
       }
       if (!is_first) out_ += ", ";
       is_first = false;
-      if (!member.name.empty()) (out_ += member.name) += '=';
+      if (!member.name.empty() && !member.names_itself) (out_ += member.name) += '=';
       print(member);
     }
     if (is_cut) out_ += is_first ? "..." : ", ...";

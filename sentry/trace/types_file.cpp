@@ -427,6 +427,8 @@ Value show_file_handle(Scope& scope, const Type&, const Source& source) {
 
 }  // namespace
 
+Value open_flags_value(uint64_t flags) { return flags_value(flags, kOpenFlags, "O_???"); }
+
 Value show_open_flags(Scope&, const Type& type, const Source& source) {
   return flags_value(source.number & 0xffffffff, kOpenFlags, type.unknown);
 }
@@ -474,6 +476,7 @@ constexpr Type kTypes[] = {
     {"DirentBytes", show_dirents},
     {"OldDirentBytes", show_old_dirents},
     {"FileHandlePtr", show_file_handle},
+    {"InFileHandlePtr", show_file_handle},
 };
 constexpr Names kMoreNames[] = {kFileTypes,       kResolveFlags, kMagics,        kStatfsFlags,
                                 kStatxAttributes, kEntryTypes,   kExtendedFlags, kOpenFlags};

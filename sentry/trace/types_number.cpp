@@ -80,6 +80,12 @@ Value show_output_bytes(Scope& scope, const Type&, const Source& source) {
   return scope.bytes(source.number, written);
 }
 
+Value show_random_bytes(Scope& scope, const Type& type, const Source& source) {
+  Value value = show_output_bytes(scope, type, source);
+  value.is_hexadecimal = true;
+  return value;
+}
+
 // A call whose result is 0 and that fills the whole buffer.
 Value show_filled_bytes(Scope& scope, const Type&, const Source& source) {
   return scope.bytes(source.number, scope.argument_after());
@@ -105,7 +111,7 @@ Value show_vector(Scope& scope, uint64_t address, uint64_t count, uint64_t total
     const uint64_t length = std::min<uint64_t>(vectors[i].iov_len, total);
     total -= length;
     Value part = Value::structure();
-    part.add("iov_base", scope.bytes(base, length));
+    part.add("iov_base", total == 0 && length == 0 ? Value::address(base) : scope.bytes(base, length));
     part.add("iov_len", Value::natural(vectors[i].iov_len));
     array.add(std::move(part));
   }
@@ -119,6 +125,11 @@ Value show_input_vector(Scope& scope, const Type&, const Source& source) {
 
 Value show_output_vector(Scope& scope, const Type&, const Source& source) {
   return show_vector(scope, source.number, scope.argument_after(), static_cast<uint64_t>(scope.result()));
+}
+
+// Of another process: its addresses mean nothing here.
+Value show_remote_vector(Scope& scope, const Type&, const Source& source) {
+  return show_vector(scope, source.number, scope.argument_after(), 0);
 }
 
 }  // namespace
@@ -155,6 +166,7 @@ constexpr Type kTypes[] = {
     {"Long", show_signed},
     {"ULong", show_unsigned},
     {"Hex", show_hex},
+    {"Hex32", show_hex},
     {"int", show_signed, 4},
     {"uint32_t", show_unsigned, 4},
     {"int64_t", show_signed, 8},
@@ -167,7 +179,6 @@ constexpr Type kTypes[] = {
     {"Seconds", show_unsigned},
     {"TimerId", show_signed, 4},
     {"IpcId", show_signed},
-    {"KeySerial", show_signed},
     {"WatchDescriptor", show_signed},
     {"ProtectionKey", show_signed},
     {"Priority", show_signed},
@@ -183,8 +194,12 @@ constexpr Type kTypes[] = {
     {"EnvironmentPtr", show_environment},
     {"InBytes", show_input_bytes},
     {"OutBytes", show_output_bytes},
+    {"RandomBytes", show_random_bytes},
     {"FilledBytes", show_filled_bytes},
     {"OutPath", show_output_path},
+    {"AnyPtr", show_address},
+    {"GenericFlags", show_hex},
+    {"RemoteVector", show_remote_vector},
     {"InVector", show_input_vector},
     {"OutVector", show_output_vector},
     {"DescriptorPair", show_descriptor_pair},

@@ -33,6 +33,8 @@ struct Value {
   bool is_cut = false;
   bool is_inverted = false;
   bool is_brief = true;         // false: a field that text leaves out ("..." stands for it); JSON has it
+  bool is_abstract = false;     // of a string: the name of an abstract socket, written @"name"
+  bool names_itself = false;    // of a field: its text says what it is, without "name="
   bool is_hexadecimal = false;  // of a string: bytes that are no text
   std::string_view name;        // of an argument or field; lives as long as the program
   std::string_view label;       // of flags and enumerators: what stands for a missing name ("MAP_???"); of a

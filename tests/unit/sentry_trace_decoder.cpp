@@ -165,6 +165,18 @@ TEST_CASE("descriptors carry what they refer to") {
   CHECK(t.call(SYS_close, {4}, -EBADF) == "close(4) = -1 EBADF (Bad file descriptor)");
 }
 
+TEST_CASE("every argument and result of every call has a decoder") {
+  for (const SyscallRow& row : syscall_rows()) {
+    CAPTURE(row.name);
+    CAPTURE(row.signature.text);
+    CHECK(decodes(row.signature.result_type));
+    for (const SyscallArgument& argument : row.arguments()) {
+      CAPTURE(argument.type_name);
+      CHECK(decodes(argument.type_name));
+    }
+  }
+}
+
 TEST_CASE("filters ask registers and values by name") {
   const SyscallRow& row = *find_syscall("openat");
   CHECK(register_argument(row, {0xffffffff, 0, 0x1234567800000041}, "flags") == 0x41);
