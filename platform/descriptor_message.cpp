@@ -1,6 +1,7 @@
 // Both ends of a message of descriptors.
 #include "platform/descriptor_message.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "sandbox/check.h"
@@ -12,7 +13,7 @@ namespace {
 constexpr uint64_t kRedZone = 128;
 }  // namespace
 
-Result<void> send_descriptors(int socket, const std::vector<UniqueFd>& fds) {
+Result<void> send_descriptors(int socket, std::span<const int> fds) {
   SANDBOX_CHECK(!fds.empty() && fds.size() <= kMaxPassedDescriptors, "too many descriptors for one call");
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxPassedDescriptors * sizeof(int))] = {};
   char byte = 0;
@@ -27,7 +28,7 @@ Result<void> send_descriptors(int socket, const std::vector<UniqueFd>& fds) {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
   auto* numbers = reinterpret_cast<int*>(CMSG_DATA(header));
-  for (size_t i = 0; i < fds.size(); ++i) numbers[i] = fds[i].get();
+  std::ranges::copy(fds, numbers);
   return host_status(sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 

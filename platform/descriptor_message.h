@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <span>
 #include <vector>
 
 #include "platform/ptrace_requests.h"
@@ -15,7 +16,7 @@ namespace sandbox::platform {
 
 // Sends descriptors of any kind, O_PATH ones too. At most kMaxPassedDescriptors. Errors: those of sendmsg(2).
 inline constexpr size_t kMaxPassedDescriptors = 4;
-Result<void> send_descriptors(int socket, const std::vector<UniqueFd>& fds);
+Result<void> send_descriptors(int socket, std::span<const int> fds);
 
 // What recvmsg works on in the thread's memory, below its stack pointer. A thread beside it that changes this
 // while the kernel reads it can only spoil its own process's result.

@@ -3,9 +3,9 @@
 
 namespace sandbox::platform {
 
-Result<std::vector<int>> InterceptedCall::install_all(std::vector<UniqueFd> fds, CloseOnExec close_on_exec) {
+Result<std::vector<int>> InterceptedCall::install_all(std::span<const int> fds, CloseOnExec close_on_exec) {
   std::vector<int> numbers;
-  for (UniqueFd& fd : fds) numbers.push_back(TRY(install(std::move(fd), close_on_exec)));
+  for (int fd : fds) numbers.push_back(TRY(install(fd, close_on_exec)));
   return numbers;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "sandbox/guest_memory.h"
@@ -44,9 +45,9 @@ class InterceptedCall {
   virtual void run_natively() = 0;
   // Installs a duplicate of `fd` at the lowest free number of the thread's table; the call still waits.
   // Errors: EMFILE (RLIMIT_NOFILE of the thread), ESRCH.
-  virtual Result<int> install(UniqueFd fd, CloseOnExec close_on_exec) = 0;
+  virtual Result<int> install(int fd, CloseOnExec close_on_exec) = 0;
   // install of several at once, numbers in the same order. On the ptrace engine a call can install only once.
-  virtual Result<std::vector<int>> install_all(std::vector<UniqueFd> fds, CloseOnExec close_on_exec);
+  virtual Result<std::vector<int>> install_all(std::span<const int> fds, CloseOnExec close_on_exec);
   // install, and answer with the number (or with -EMFILE), in one step where the kernel can.
   virtual void reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) = 0;
 

@@ -1,11 +1,11 @@
 // The second half of an execve: the fresh address space asks for its program.
 #include "platform/loader_call.h"
 
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 
 #include "platform/exec_plan.h"
@@ -25,25 +25,19 @@ std::optional<rlimit> raise_descriptor_limit(pid_t pid) {
   return old;
 }
 
-Result<std::vector<int>> install_copies(InterceptedCall& call, const ExecImage& image) {
-  std::vector<UniqueFd> copies;
-  copies.emplace_back(fcntl(image.program.file.get(), F_DUPFD_CLOEXEC, 0));
-  if (!copies.back()) return last_error();
-  if (image.interpreter) {
-    copies.emplace_back(fcntl(image.interpreter->file.get(), F_DUPFD_CLOEXEC, 0));
-    if (!copies.back()) return last_error();
-  }
-  return call.install_all(std::move(copies), CloseOnExec::kYes);
+Result<std::vector<int>> install_files(InterceptedCall& call, const ExecImage& image) {
+  const std::array files{image.program.file.get(), image.interpreter ? image.interpreter->file.get() : -1};
+  return call.install_all(std::span(files).first(image.interpreter ? 2 : 1), CloseOnExec::kYes);
 }
 
 Result<void> hand_over(InterceptedCall& call, ExecImage& image, InstallRetry retry) {
   std::optional<rlimit> nofile_to_restore;
   const pid_t pid = call.event().host_tid;
   if (retry == InstallRetry::kImpossible) nofile_to_restore = raise_descriptor_limit(pid);
-  auto numbers = install_copies(call, image);
+  auto numbers = install_files(call, image);
   if (!numbers && numbers.error() == Errno(EMFILE) && retry == InstallRetry::kPossible) {
     nofile_to_restore = raise_descriptor_limit(pid);
-    numbers = install_copies(call, image);
+    numbers = install_files(call, image);
   }
   if (!numbers) return std::unexpected(numbers.error());
   InstalledObjects installed{numbers->front(), numbers->back()};

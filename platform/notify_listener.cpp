@@ -165,17 +165,16 @@ Result<int> NotifyCall::add_descriptor(int fd, CloseOnExec close_on_exec, AfterI
   return err(ESRCH);
 }
 
-Result<int> NotifyCall::install(UniqueFd fd, CloseOnExec close_on_exec) {
-  return add_descriptor(fd.get(), close_on_exec, AfterInstall::kStillWaits);
+Result<int> NotifyCall::install(int fd, CloseOnExec close_on_exec) {
+  return add_descriptor(fd, close_on_exec, AfterInstall::kStillWaits);
 }
 
 Result<void> NotifyCall::reply_with_path_fd(UniqueFd fd, CloseOnExec close_on_exec) {
   int ends[2];
   TRY(host_status(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends)));
   UniqueFd theirs(ends[0]), ours(ends[1]);
-  std::vector<UniqueFd> fds;
-  fds.push_back(std::move(fd));
-  TRY(send_descriptors(ours.get(), fds));
+  const int sent = fd.get();
+  TRY(send_descriptors(ours.get(), std::span(&sent, 1)));
   int number = TRY(add_descriptor(theirs.get(), CloseOnExec::kYes, AfterInstall::kStillWaits));
   is_settled_ = true;
   path_descriptors_.deliver(event_.host_tid, number, close_on_exec, [listener = listener_, id = id_, number] {

@@ -62,7 +62,7 @@ class NotifyCall final : public InterceptedCall {
   bool is_waiting() override;
   void reply(int64_t value) override;
   void run_natively() override;
-  Result<int> install(UniqueFd fd, CloseOnExec close_on_exec) override;
+  Result<int> install(int fd, CloseOnExec close_on_exec) override;
   void reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) override;
   std::unique_ptr<InterceptedCall> park() override;
 

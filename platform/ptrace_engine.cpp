@@ -129,7 +129,7 @@ void PtraceEngine::drain() {
 }
 
 Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& registers,
-                                               const std::vector<UniqueFd>& fds, CloseOnExec close_on_exec) {
+                                               std::span<const int> fds, CloseOnExec close_on_exec) {
   ProcessMemory memory(tid);
   ReceiveArea area(tid, memory, registers);
   TRY(area.write());
@@ -216,14 +216,12 @@ void PtraceCall::run_natively() {
   });
 }
 
-Result<int> PtraceCall::install(UniqueFd fd, CloseOnExec close_on_exec) {
-  std::vector<UniqueFd> fds;
-  fds.push_back(std::move(fd));
-  auto numbers = TRY(install_all(std::move(fds), close_on_exec));
+Result<int> PtraceCall::install(int fd, CloseOnExec close_on_exec) {
+  auto numbers = TRY(install_all(std::span(&fd, 1), close_on_exec));
   return numbers.front();
 }
 
-Result<std::vector<int>> PtraceCall::install_all(std::vector<UniqueFd> fds, CloseOnExec close_on_exec) {
+Result<std::vector<int>> PtraceCall::install_all(std::span<const int> fds, CloseOnExec close_on_exec) {
   SANDBOX_CHECK(!has_installed_, "on the ptrace engine a call can install descriptors only once");
   has_installed_ = true;
   Result<std::vector<int>> numbers = err(ESRCH);
@@ -237,11 +235,11 @@ void PtraceCall::reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) {
   SANDBOX_CHECK(!has_installed_, "on the ptrace engine a call can install descriptors only once");
   is_settled_ = true;
   // Shared only because a std::function can be copied.
-  auto fds = std::make_shared<std::vector<UniqueFd>>();
-  fds->push_back(std::move(fd));
-  engine_.tracer_.post([target = target(), fds, close_on_exec] {
+  auto shared = std::make_shared<UniqueFd>(std::move(fd));
+  engine_.tracer_.post([target = target(), shared, close_on_exec] {
     if (!target.is_waiting()) return;
-    auto numbers = target.engine.receive(target.tid, target.registers, *fds, close_on_exec);
+    const int sent = shared->get();
+    auto numbers = target.engine.receive(target.tid, target.registers, std::span(&sent, 1), close_on_exec);
     if (!target.is_waiting()) return;
     target.engine.finish(target.tid, target.registers,
                          numbers ? numbers->front() : numbers.error().as_return());

@@ -96,7 +96,8 @@ void Call::answer(platform::InterceptedCall& intercepted, SyscallResult result) 
       return;
     case Reply::Kind::kDescriptor:
       if (reply.close_own_ == Reply::CloseOwn::kBeforeReturn) {
-        Result<int> number = intercepted.install(std::move(reply.fd_), reply.close_on_exec_);
+        Result<int> number = intercepted.install(reply.fd_.get(), reply.close_on_exec_);
+        reply.fd_.reset();
         intercepted.reply(number ? *number : number.error().as_return());
         return;
       }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,7 @@ inline std::unexpected<RunFailure> failure(std::string doing, std::string reason
                                     .exit_code = exit_code});
 }
 inline std::unexpected<RunFailure> failure(std::string doing, Errno error, std::string advice) {
+  if (error == Errno(EMFILE)) advice = "raise the limit of open files: ulimit -n 1024";
   return failure(std::move(doing), reason_in_words(error), std::move(advice));
 }
 

@@ -61,7 +61,7 @@ Result<Reply> tell_peer_pidfd(Call& call, const SocketPeers::Peer& peer, OutByte
   UniqueFd pidfd(TRY(host_result(static_cast<int>(::syscall(SYS_pidfd_open, peer.host_tgid, 0)))));
   TaskPtr task = call.sentry().tasks().find(peer.host_tgid);
   if (!task || task->inside_ids(call.sentry().host_proc()).tgid != peer.tgid) return err(ESRCH);
-  int number = TRY(call.intercepted().install(std::move(pidfd), CloseOnExec::kYes));
+  int number = TRY(call.intercepted().install(pidfd.get(), CloseOnExec::kYes));
   return write_option(call, value, length, std::as_bytes(std::span(&number, 1)));
 }
 
