@@ -129,19 +129,25 @@ Result<ReceivedReport> receive_report(int channel, int flags) {
   return received;
 }
 
-// Ends the half-started processes: their init's death takes everything below it along.
-void abandon(const LaunchedProcess& process) {
-  kill(process.init_tid, SIGKILL);
-  waitpid(process.init_tid, nullptr, __WALL);
-}
-
-Result<void> finish_launch(LaunchedProcess& process, const LaunchOptions& options, std::string& context) {
+// Lets the child go on in its namespaces.
+Result<void> release_child(const LaunchedProcess& process, const LaunchOptions& options,
+                           std::string& context) {
   context = "map the workload's user and group ids";
   TRY(map_workload_ids(process.init_tid, options));
   context = "put the workload into its control groups";
   TRY(join_cgroups(process.init_tid, options));
   context = "start the first process";
-  TRY(host_status(write(process.channel.get(), "", 1)));
+  return host_status(write(process.channel.get(), "", 1));
+}
+
+}  // namespace
+
+void abandon_launch(const LaunchedProcess& process) {
+  kill(process.init_tid, SIGKILL);
+  waitpid(process.init_tid, nullptr, __WALL);
+}
+
+Result<void> finish_launch(LaunchedProcess& process, std::string& context) {
   ReceivedReport received = TRY(receive_report(process.channel.get(), 0));
   context = step_text(received.report.step);
   if (received.report.step != LaunchStep::kReady) return err(received.report.error);
@@ -161,18 +167,11 @@ Result<void> finish_launch(LaunchedProcess& process, const LaunchOptions& option
   return {};
 }
 
-}  // namespace
-
-Result<LaunchedProcess> launch_process(const LaunchOptions& options, std::string* error_context) {
-  std::string context = "make a channel to the first process";
-  auto failed = [&](Errno error) {
-    if (error_context != nullptr) *error_context = context;
-    return std::unexpected(error);
-  };
-  auto channel = make_socket_pair(SOCK_STREAM);
-  if (!channel) return failed(channel.error());
+Result<LaunchedProcess> begin_launch(const LaunchOptions& options, std::string& context) {
+  context = "make a channel to the first process";
+  SocketPair channel = TRY(make_socket_pair(SOCK_STREAM));
   const int on = 1;
-  setsockopt(channel->mine.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+  setsockopt(channel.mine.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 
   LaunchedProcess process;
   std::vector<int> copies(options.descriptors.size());
@@ -195,29 +194,27 @@ Result<LaunchedProcess> launch_process(const LaunchOptions& options, std::string
   plan.reserved_socket = -1;
   plan.reserved_number = kReservedFd;
   if (options.engine == EngineKind::kPtrace) {
-    auto descriptors = make_socket_pair(SOCK_SEQPACKET);
-    if (!descriptors) return failed(descriptors.error());
-    process.descriptor_sender = std::move(descriptors->mine);
-    process.descriptor_receiver = std::move(descriptors->theirs);
+    SocketPair descriptors = TRY(make_socket_pair(SOCK_SEQPACKET));
+    process.descriptor_sender = std::move(descriptors.mine);
+    process.descriptor_receiver = std::move(descriptors.theirs);
     plan.reserved_socket = process.descriptor_receiver.get();
   }
-  plan.channel = channel->theirs.get();
+  plan.channel = channel.theirs.get();
 
   context = "create user, PID and mount namespaces";
-  const int mine = channel->mine.get();
+  const int mine = channel.mine.get();
   long child = syscall(SYS_clone, kRequiredNamespaces | SIGCHLD, 0, 0, 0, 0);
-  if (child < 0) return failed(Errno::last());
+  if (child < 0) return last_error();
   if (child == 0) {
     close(mine);  // or it would never see the end of the stream
     run_launch_child(plan);
   }
   process.init_tid = static_cast<pid_t>(child);
-  process.channel = std::move(channel->mine);
-  channel->theirs.reset();
-  auto finished = finish_launch(process, options, context);
-  if (!finished) {
-    abandon(process);
-    return failed(finished.error());
+  process.channel = std::move(channel.mine);
+  channel.theirs.reset();
+  if (auto released = release_child(process, options, context); !released) {
+    abandon_launch(process);
+    return std::unexpected(released.error());
   }
   return process;
 }

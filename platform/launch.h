@@ -22,9 +22,15 @@ struct LaunchedProcess {
   std::vector<std::pair<NamespaceKind, Errno>> missing_namespaces;
 };
 
-// Nothing of the workload has run when this returns: the first process waits in release_process's read.
-// When the returned channel closes before that, it ends. Errors: of any step; `error_context` names it.
-Result<LaunchedProcess> launch_process(const LaunchOptions& options, std::string* error_context);
+// Creates the namespaces and the first process, which makes itself ready while the caller goes on. Errors: of
+// any step; `context` names it.
+Result<LaunchedProcess> begin_launch(const LaunchOptions& options, std::string& context);
+// Waits until it is ready. Nothing of the workload has run when this returns: the first process waits in
+// release_process's read. When the channel closes before that, it ends. Errors: of any step; `context` names
+// it.
+Result<void> finish_launch(LaunchedProcess& process, std::string& context);
+// Ends what a launch began: the init's death takes everything below it along.
+void abandon_launch(const LaunchedProcess& process);
 
 // Tells the first process what to execute. It must be traced by now: it goes on to install the filter and
 // execve. In its execve, r10 holds the number of the filter's listener (-1: the engine has none).

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <pwd.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -86,44 +87,69 @@ Result<void> map_ids(pid_t target, IdKind kind) {
   return map_single(target, kind);
 }
 
-int errno_of(const Result<void>& result) { return result ? 0 : result.error().value(); }
-
 // A process that stays behind in the outer namespace, because only from there may more than one id be mapped.
-[[noreturn]] void serve_mapping(int channel, pid_t target) {
-  char go;
-  if (read(channel, &go, 1) != 1) _exit(1);
-  auto result = map_ids(target, IdKind::kUser);
-  if (result) result = map_ids(target, IdKind::kGroup);
-  int error = errno_of(result);
-  _exit(write(channel, &error, sizeof error) == sizeof error ? 0 : 1);
-}
+// It shares this one's memory, which is much cheaper than a copy: one waits while the other works.
+class Mapper {
+ public:
+  // Errors: of socketpair(2), mmap(2), clone(2).
+  Result<void> start() {
+    int ends[2];
+    TRY(host_status(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)));
+    mine_ = UniqueFd(ends[0]);
+    UniqueFd theirs(ends[1]);
+    theirs_ = theirs.get();
+    stack_ =
+        mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack_ == MAP_FAILED) return last_error();
+    process_ = clone([](void* self) { return static_cast<Mapper*>(self)->serve(); },
+                     static_cast<char*>(stack_) + kStackSize, CLONE_VM | SIGCHLD, this);
+    if (process_ < 0) return last_error();
+    return {};  // theirs is now open in its descriptor table only
+  }
+  // Errors: those of writing the maps, EIO.
+  Result<void> map() {
+    if (write(mine_.get(), "", 1) != 1) return err(EIO);
+    char done;
+    if (read(mine_.get(), &done, 1) != 1) return err(EIO);
+    return outcome_;
+  }
+  ~Mapper() {
+    // It has a copy of our end, too: closing that would not tell it.
+    if (process_ > 0) {
+      shutdown(mine_.get(), SHUT_RDWR);
+      waitpid(process_, nullptr, 0);
+    }
+    if (stack_ != MAP_FAILED) munmap(stack_, kStackSize);
+  }
 
-Result<void> unshare_and_map(int channel) {
-  TRY(host_status(unshare(CLONE_NEWUSER | CLONE_NEWNS)));
-  int error = EIO;
-  if (write(channel, "", 1) != 1 || read(channel, &error, sizeof error) != sizeof error) return err(EIO);
-  if (error != 0) return err(error);
-  return {};
-}
+ private:
+  static constexpr size_t kStackSize = 256 * 1024;
+
+  int serve() {
+    char go;
+    if (read(theirs_, &go, 1) != 1) return 1;
+    outcome_ = map_ids(target_, IdKind::kUser);
+    if (outcome_) outcome_ = map_ids(target_, IdKind::kGroup);
+    return write(theirs_, "", 1) == 1 ? 0 : 1;
+  }
+
+  const pid_t target_ = getpid();
+  UniqueFd mine_;
+  int theirs_ = -1;
+  void* stack_ = MAP_FAILED;
+  pid_t process_ = 0;
+  Result<void> outcome_;
+};
 
 }  // namespace
 
 Result<SentryNamespaces> enter_sentry_namespaces() {
-  int ends[2];
-  TRY(host_status(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)));
-  UniqueFd mine(ends[0]), theirs(ends[1]);
-  const pid_t self = getpid();
-  pid_t mapper = fork();
-  if (mapper < 0) return last_error();
-  if (mapper == 0) {
-    mine.reset();
-    serve_mapping(theirs.get(), self);
+  {
+    Mapper mapper;
+    TRY(mapper.start());
+    TRY(host_status(unshare(CLONE_NEWUSER | CLONE_NEWNS)));
+    TRY(mapper.map());
   }
-  theirs.reset();
-  auto entered = unshare_and_map(mine.get());
-  mine.reset();
-  waitpid(mapper, nullptr, 0);
-  if (!entered) return std::unexpected(entered.error());
   TRY(host_status(mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr)));
   IdMap users = TRY(read_own_id_map(IdKind::kUser));
   IdMap groups = TRY(read_own_id_map(IdKind::kGroup));

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <utility>
 
 #include "platform/launch.h"
 #include "platform/notify_engine.h"
@@ -64,12 +65,34 @@ class RunningWorkload final : public Platform {
   bool has_run_ = false;
 };
 
+// The only Launch there is.
+class BegunLaunch final : public Launch {
+ public:
+  BegunLaunch(LaunchedProcess process, EngineKind engine) : process_(std::move(process)), engine_(engine) {}
+  ~BegunLaunch() override {
+    if (process_) abandon_launch(*process_);
+  }
+  LaunchedProcess& process() { return *process_; }
+  LaunchedProcess take() { return *std::exchange(process_, std::nullopt); }
+  EngineKind engine() const { return engine_; }
+
+ private:
+  std::optional<LaunchedProcess> process_;
+  EngineKind engine_;
+};
+
 }  // namespace
 
-Result<std::unique_ptr<Platform>> Platform::create(const LaunchOptions& options, Supervisor& supervisor,
-                                                   std::string* error_context) {
-  LaunchedProcess process = TRY(launch_process(options, error_context));
-  return std::unique_ptr<Platform>(new RunningWorkload(std::move(process), supervisor, options.engine));
+Result<std::unique_ptr<Launch>> Launch::begin(const LaunchOptions& options, std::string& context) {
+  LaunchedProcess process = TRY(begin_launch(options, context));
+  return std::make_unique<BegunLaunch>(std::move(process), options.engine);
+}
+
+Result<std::unique_ptr<Platform>> Platform::create(std::unique_ptr<Launch> launch, Supervisor& supervisor,
+                                                   std::string& context) {
+  auto& begun = static_cast<BegunLaunch&>(*launch);
+  TRY(finish_launch(begun.process(), context));
+  return std::make_unique<RunningWorkload>(begun.take(), supervisor, begun.engine());
 }
 
 }  // namespace sandbox::platform

@@ -84,15 +84,24 @@ struct SentryNamespaces {
 };
 Result<SentryNamespaces> enter_sentry_namespaces();
 
+// A first process that makes itself ready in its namespaces while its owner does something else. Destroyed
+// before a Platform was made of it, it is ended.
+class Launch {
+ public:
+  virtual ~Launch() = default;
+  // On failure `context` says what was being done.
+  static Result<std::unique_ptr<Launch>> begin(const LaunchOptions& options, std::string& context);
+};
+
 // One running workload.
 class Platform {
  public:
   virtual ~Platform() = default;
 
-  // Creates the namespaces and the first process, stopped just before its execve. Nothing of the
-  // workload has run. `error_context` (may be null) receives what was being done when it failed.
-  static Result<std::unique_ptr<Platform>> create(const LaunchOptions& options, Supervisor& supervisor,
-                                                  std::string* error_context);
+  // Waits until the first process is ready, just before its execve. Nothing of the workload has run. On
+  // failure `context` says what was being done.
+  static Result<std::unique_ptr<Platform>> create(std::unique_ptr<Launch> launch, Supervisor& supervisor,
+                                                  std::string& context);
 
   // The first process's host thread id (the program, not the built-in init).
   virtual pid_t first_task() const = 0;

@@ -118,6 +118,10 @@ mode_t own_umask() {
   return mask;
 }
 
+std::unexpected<RunFailure> launch_failure(const std::string& context, Errno error) {
+  return failure(context, error, "`sandbox info` tells what this host supports");
+}
+
 // Everything of one run; members are in the order in which they depend on each other.
 class Run {
  public:
@@ -145,6 +149,7 @@ class Run {
   WorkloadIds ids_;
   Credentials credentials_;
   platform::LaunchOptions launch_;
+  std::unique_ptr<platform::Launch> begun_;
   UniqueFd host_proc_;
   std::unique_ptr<lifecycle::Registration> registration_;  // null: neither name nor limits
   cgroup::CgroupDirectories groups_;                       // that hold the workload
@@ -211,6 +216,12 @@ Configured<void> Run::prepare() {
                   .effective_caps = launch_.capabilities,
                   .permitted_caps = launch_.capabilities};
   std::ranges::sort(credentials_.groups);
+
+  // The first process makes itself ready on another CPU while the tree is built on this one.
+  std::string context;
+  auto begun = platform::Launch::begin(launch_, context);
+  if (!begun) return launch_failure(context, begun.error());
+  begun_ = *std::move(begun);
   return {};
 }
 
@@ -264,10 +275,8 @@ Configured<void> Run::launch() {
   kernel_view_->set_sentry(*sentry_);
   resources_->set_sentry(*sentry_);
   std::string context;
-  auto created = platform::Platform::create(launch_, *sentry_, &context);
-  if (!created)
-    return failure(context.empty() ? "start the workload" : context, created.error(),
-                   "`sandbox info` tells what this host supports");
+  auto created = platform::Platform::create(std::move(begun_), *sentry_, context);
+  if (!created) return launch_failure(context, created.error());
   platform_ = *std::move(created);
   if (auto limited = set_descriptor_limit(platform_->first_task(), descriptor_limit_); !limited)
     outcome_.warnings.push_back(

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <set>
 #include <string_view>
 
@@ -94,6 +95,24 @@ constexpr std::string_view kRootSecrets[] = {
     "/etc/NetworkManager/system-connections",
 };
 
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+// Asks for each folder once: every account of a machine has a home on paper, few have one on disk.
+void add_secrets_of(const std::string& home, std::vector<std::string>& paths) {
+  if (!exists(home)) return;
+  const std::string prefix = home == "/" ? "/" : home + "/";
+  std::map<std::string_view, bool> folders;
+  for (std::string_view secret : kHomeSecrets) {
+    if (size_t slash = secret.find('/'); slash != std::string_view::npos) {
+      std::string_view folder = secret.substr(0, slash);
+      auto [known, is_new] = folders.try_emplace(folder, false);
+      if (is_new) known->second = exists(prefix + std::string(folder));
+      if (!known->second) continue;
+    }
+    paths.push_back(prefix + std::string(secret));
+  }
+}
+
 std::vector<std::string> candidates() {
   std::vector<std::string> paths(std::begin(kSystemSecrets), std::end(kSystemSecrets));
   std::set<std::string> homes;
@@ -110,9 +129,7 @@ std::vector<std::string> candidates() {
   paths.push_back(lifecycle::StateDirectory::own_path());
   for (const char* name : {"SSH_AUTH_SOCK", "XAUTHORITY", "KUBECONFIG"})
     if (const char* path = std::getenv(name); path != nullptr && path[0] == '/') paths.push_back(path);
-  for (const std::string& home : homes)
-    for (std::string_view secret : kHomeSecrets)
-      paths.push_back(fmt::format("{}/{}", home == "/" ? "" : home, secret));
+  for (const std::string& home : homes) add_secrets_of(home, paths);
   return paths;
 }
 

@@ -38,7 +38,9 @@ int main(int argc, char** argv) {
                         NamespaceKind::kNet};
   for (int fd : {0, 1, 2}) options.descriptors.push_back({fd, fd});
   std::string context;
-  auto running = Platform::create(options, supervisor, &context);
+  auto begun = Launch::begin(options, context);
+  if (!begun) return fail(context, begun.error());
+  auto running = Platform::create(*std::move(begun), supervisor, context);
   if (!running) return fail(context, running.error());
   for (auto& [kind, error] : (*running)->missing_namespaces()) {
     fmt::print(stderr, "toy_run: namespace {} is missing: {}\n", static_cast<int>(kind), error.name());

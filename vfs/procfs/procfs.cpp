@@ -113,7 +113,9 @@ std::string random_uuid() {
 Procfs::Procfs(ProcfsOptions options)
     : SyntheticFilesystem("proc", CachePolicy::kRevalidate, PROC_SUPER_MAGIC, "proc", "rw"),
       options_(std::move(options)),
-      boot_id_(random_uuid()) {
+      boot_id_(random_uuid()) {}
+
+void Procfs::read_host_task_names() {
   int host = options_.kernel.host_proc();
   auto self = read_host_link(host, "self");
   if (!self) return;

@@ -24,7 +24,7 @@ void find_row(Take take) {
       if (take(row)) return;
 }
 
-bool is_present(const Procfs& procfs, const TaskRow& row, Scope scope) {
+bool is_present(Procfs& procfs, const TaskRow& row, Scope scope) {
   if (row.where == TaskRow::Where::kProcess && scope != Scope::kProcess) return false;
   if (row.where == TaskRow::Where::kThread && scope != Scope::kThread) return false;
   if (row.presence == TaskRow::Presence::kAlways) return true;
