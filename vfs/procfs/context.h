@@ -1,8 +1,8 @@
 // What the generators of /proc are given, and the rows their tables are made of.
 #pragma once
 
+#include <map>
 #include <mutex>
-#include <set>
 #include <span>
 
 #include "vfs/procfs/procfs.h"
@@ -20,10 +20,7 @@ class Procfs final : public SyntheticFilesystem {
   // /proc/sys/kernel/random/boot_id: drawn once for each sandbox.
   const std::string& boot_id() const { return boot_id_; }
   // Whether the host kernel was built with /proc/PID/`name`.
-  bool is_on_host(std::string_view name) {
-    std::call_once(host_task_names_read_, [this] { read_host_task_names(); });
-    return host_task_names_.contains(name);
-  }
+  bool is_on_host(std::string_view name);
 
   bool holds_missing_names() const override { return false; }
   // The path here of a file of the host's /proc that a native node opened ("/12/comm").
@@ -32,10 +29,8 @@ class Procfs final : public SyntheticFilesystem {
  private:
   const ProcfsOptions options_;
   const std::string boot_id_;
-  void read_host_task_names();
-
-  std::once_flag host_task_names_read_;
-  std::set<std::string, std::less<>> host_task_names_;
+  std::mutex host_names_lock_;
+  std::map<std::string, bool, std::less<>> host_names_;  // those that were asked for
 };
 
 // ---- files of the root ----

@@ -115,17 +115,20 @@ Procfs::Procfs(ProcfsOptions options)
       options_(std::move(options)),
       boot_id_(random_uuid()) {}
 
-void Procfs::read_host_task_names() {
+// The sentry's own process stands for all. "task/NAME" is asked of its main thread.
+bool Procfs::is_on_host(std::string_view name) {
+  std::lock_guard guard(host_names_lock_);
+  if (auto known = host_names_.find(name); known != host_names_.end()) return known->second;
   int host = options_.kernel.host_proc();
   auto self = read_host_link(host, "self");
-  if (!self) return;
-  for (const char* directory : {"", "ns/", "task/"}) {
-    std::string path = fmt::format("{}/{}", *self, directory);
-    // task/TID: the names of one stand for all.
-    if (directory == std::string_view("task/")) path += *self;
-    if (auto names = list_host_directory(host, path))
-      for (const std::string& name : *names) host_task_names_.insert(directory + name);
-  }
+  if (!self) return false;
+  constexpr std::string_view kThread = "task/";
+  std::string path = name.starts_with(kThread)
+                         ? fmt::format("{0}/task/{0}/{1}", *self, name.substr(kThread.size()))
+                         : fmt::format("{}/{}", *self, name);
+  struct stat ignored;
+  bool is_there = ::fstatat(host, path.c_str(), &ignored, AT_SYMLINK_NOFOLLOW) == 0;
+  return host_names_.emplace(name, is_there).first->second;
 }
 
 std::optional<std::string> Procfs::path_of_descriptor(int host_fd) {
