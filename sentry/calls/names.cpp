@@ -8,6 +8,14 @@ namespace sandbox {
 
 namespace {
 
+// The second path of a call: that it is empty is noticed after the first one was walked.
+Result<PathArgument> second_path(Call& call, DirFd directory, PathPtr pointer) {
+  PathArgument argument;
+  argument.path = TRY(call.read_path(pointer));
+  argument.base = argument.path.empty() ? call.caller().cwd : TRY(call.base(directory, argument.path));
+  return argument;
+}
+
 Result<Reply> make_directory(Call& call, DirFd directory, PathPtr path, mode_t mode) {
   PathArgument where = TRY(call.path_at(directory, path));
   TRY(call.vfs().mkdir(call.caller(), where.base, where.path, mode));
@@ -43,7 +51,7 @@ Result<Reply> make_link(Call& call, DirFd old_directory, PathPtr old_path, DirFd
   } else {
     return err(ENOENT);
   }
-  PathArgument to = TRY(call.path_at(new_directory, new_path));
+  PathArgument to = TRY(second_path(call, new_directory, new_path));
   TRY(call.vfs().link(call.caller(), base, from, options, object.get(), to.base, to.path));
   return 0;
 }
@@ -73,7 +81,7 @@ Result<Reply> move(Call& call, DirFd old_directory, PathPtr old_path, DirFd new_
   TRY(allow_flags(flags, RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT));
   if ((flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) && (flags & RENAME_EXCHANGE)) return err(EINVAL);
   PathArgument from = TRY(call.path_at(old_directory, old_path));
-  PathArgument to = TRY(call.path_at(new_directory, new_path));
+  PathArgument to = TRY(second_path(call, new_directory, new_path));
   TRY(call.vfs().rename(call.caller(), from.base, from.path, to.base, to.path, flags));
   return 0;
 }

@@ -321,9 +321,10 @@ TEST_CASE("files are renamed across layers") {
   CHECK(names_on_host(scratch, "top/work").empty());
 }
 
-TEST_CASE("directories of a lower are not renamed, those of the upper are") {
+TEST_CASE("directories of a lower are renamed once they are whole, those of the upper at once") {
   ScratchDirectory scratch;
   scratch.make_directory("lower/below/sub");
+  scratch.make_directory("lower/whole/sub");
   scratch.make_directory("lower/empty");
   scratch.make_directory("lower/gone");
   scratch.write("lower/gone/f", "x");
@@ -335,6 +336,13 @@ TEST_CASE("directories of a lower are not renamed, those of the upper are") {
   InodePtr sub = must(mine->create("sub", node(S_IFDIR | 0755)));
   CHECK(error_of(root->rename("mine", mine, root, "below", below, RENAME_EXCHANGE)) == EXDEV);
   CHECK(error_of(root->rename("mine", mine, root, "below", below, 0)) == ENOTEMPTY);
+  InodePtr whole = must(find(root, "whole"));
+  must(must(find(root, "whole/sub"))->make_whole());
+  must(whole->make_whole());
+  must(root->rename("whole", whole, root, "moved", nullptr, 0));
+  CHECK(names(must(find(root, "moved"))) == Names{"sub"});
+  CHECK(is_opaque(scratch, "top/upper/moved"));
+  CHECK(error_of(find(root, "whole")) == ENOENT);
   // Over an empty directory of the lower: it must not shine through.
   must(root->rename("mine", mine, root, "empty", must(find(root, "empty")), 0));
   CHECK(is_opaque(scratch, "top/upper/empty"));
@@ -350,7 +358,7 @@ TEST_CASE("directories of a lower are not renamed, those of the upper are") {
   must(root->rename("gone", mine, root, "empty", nullptr, 0));
   CHECK(is_whiteout(scratch, "top/upper/gone"));
   CHECK(names(must(find(root, "empty"))) == Names{"sub"});
-  CHECK(names(root) == Names{"below", "empty", "file"});
+  CHECK(names(root) == Names{"below", "empty", "file", "moved"});
   // A whiteout of a file as the target, with nothing below the old name.
   must(root->unlink("file", must(find(root, "file"))));
   InodePtr fresh = must(root->create("fresh", node(S_IFDIR | 0755)));

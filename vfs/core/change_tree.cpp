@@ -12,6 +12,9 @@
 namespace sandbox::vfs {
 namespace {
 
+// How many nodes a rename brings into the upper layer before other calls get their turn.
+constexpr int kMadeWholeAtOnce = 256;
+
 // A change of one entry, told to whoever is reading that directory.
 void tell_readers(const DentryPtr& directory, std::string_view name, const InodePtr& inode) {
   std::lock_guard lock(directory->listing_lock);
@@ -225,6 +228,44 @@ Result<void> Vfs::check_rename(const Caller& caller, const Parent& from, const P
   return {};
 }
 
+// Goes through the cached names, so that whoever is below keeps its node. What was done stays done, so that a
+// large tree can be made whole a piece at a time.
+Result<void> Vfs::make_whole(const Caller& caller, const DentryPtr& top) {
+  struct Level {
+    DentryPtr directory;
+    std::vector<DirectoryEntry> entries;
+    size_t next = 0;
+  };
+  int allowance = kMadeWholeAtOnce;
+  std::vector<Level> levels;
+  auto visit = [&](const DentryPtr& dentry) -> Result<void> {
+    const InodePtr& inode = dentry->inode();
+    if (inode == nullptr || inode->is_whole()) return {};
+    if (allowance-- == 0) return prepare_first(nullptr);
+    if (!inode->is_directory()) return inode->make_whole();
+    levels.push_back({dentry, TRY(inode->list(caller))});
+    return {};
+  };
+  auto visit_all = [&]() -> Result<void> {
+    TRY(visit(top));
+    while (!levels.empty()) {
+      Level& level = levels.back();
+      if (level.next < level.entries.size()) {
+        const std::string name = level.entries[level.next++].name;
+        TRY(visit(TRY(child_of(level.directory, name))));
+      } else {
+        TRY(level.directory->inode()->make_whole());
+        levels.pop_back();
+      }
+    }
+    return {};
+  };
+  auto made = visit_all();
+  // What the sentry may not read it cannot bring along: the program may try to copy it itself.
+  if (!made && (made.error() == Errno(EACCES) || made.error() == Errno(EPERM))) return err(EXDEV);
+  return made;
+}
+
 Result<void> Vfs::rename(const Caller& caller, const Location& old_base, std::string_view old_path,
                          const Location& new_base, std::string_view new_path, unsigned flags) {
   constexpr unsigned kKnown = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT;
@@ -258,8 +299,17 @@ Result<void> Vfs::rename(const Caller& caller, const Location& old_base, std::st
   TRY(check_rename(caller, from, to, moved, replaced, flags));
 
   const InodePtr target = replaced->inode();
-  TRY(old_directory->inode()->rename(from.name, moved->inode(), new_directory->inode(), to.name, target,
-                                     flags));
+  auto rename = [&] {
+    return old_directory->inode()->rename(from.name, moved->inode(), new_directory->inode(), to.name, target,
+                                          flags);
+  };
+  auto renamed = rename();
+  if (!renamed && renamed.error() == Errno(EXDEV)) {
+    TRY(make_whole(caller, moved));
+    if (is_exchange) TRY(make_whole(caller, replaced));
+    renamed = rename();
+  }
+  TRY(renamed);
   changed();
   if (is_exchange) {
     old_directory->forget_child(from.name);

@@ -47,6 +47,10 @@ class Inode : public std::enable_shared_from_this<Inode> {
   // `flags` are renameat2's. `replaced` is the node at the target, null when there is none.
   virtual Result<void> rename(std::string_view old_name, const InodePtr& moved, const InodePtr& new_directory,
                               std::string_view new_name, const InodePtr& replaced, unsigned flags);
+  // Whether rename can move this node by itself. When it cannot it fails with EXDEV, and may be repeated once
+  // make_whole was called on everything below that is not whole, children before their directory.
+  virtual bool is_whole() const { return true; }
+  virtual Result<void> make_whole() { return {}; }
   // Every entry except "." and "..", in a stable order.
   virtual Result<std::vector<DirectoryEntry>> list(const Caller& caller);
 

@@ -71,6 +71,7 @@ Result<OpenedFile> Vfs::open_creating(const Caller& caller, const Location& base
   bool is_exclusive = request.flags & O_EXCL;
   while (true) {
     if (parent.kind != LastKind::kName) {
+      if (parent.kind == LastKind::kDotDot) parent.directory = TRY(walk.to_dot_dot());
       if (is_exclusive) return err(EEXIST);
       if (parent.directory.dentry->inode()->is_directory()) return err(EISDIR);
       return open_existing(caller, parent.directory, request.flags, false);

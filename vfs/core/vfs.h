@@ -215,6 +215,7 @@ class Vfs {
   Result<DentryPtr> create_at(const Parent& parent, const NewNode& node);
   Result<void> check_rename(const Caller&, const Parent& from, const Parent& to, const DentryPtr& moved,
                             const DentryPtr& replaced, unsigned flags);
+  Result<void> make_whole(const Caller&, const DentryPtr& top);
   Result<void> apply(const Location& location, const AttributeChange& change);
   bool is_mountpoint(const DentryPtr& dentry) const;
   void changed() { generation_.fetch_add(1, std::memory_order_release); }

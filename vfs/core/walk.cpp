@@ -156,6 +156,11 @@ Result<Vfs::Parent> Walk::rest_to_parent() {
   return Vfs::Parent{at_, "", LastKind::kRoot, false};
 }
 
+Result<Location> Walk::to_dot_dot() {
+  TRY(step_up());
+  return at_;
+}
+
 Result<Vfs::Parent> Walk::through_symlink(const Vfs::Parent& parent, const DentryPtr& link) {
   at_ = parent.directory;
   rest_ = parent.has_trailing_slash ? "/" : "";

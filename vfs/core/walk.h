@@ -24,6 +24,8 @@ class Walk {
 
   Result<Location> to_end(std::string_view path, FollowLast follow);
   Result<Vfs::Parent> to_parent(std::string_view path);
+  // Goes on from the parent to its own parent: the last name was "..".
+  Result<Location> to_dot_dot();
   // Goes on from the parent through a symlink at its last name (open with O_CREAT).
   Result<Vfs::Parent> through_symlink(const Vfs::Parent& parent, const DentryPtr& link);
 

@@ -163,7 +163,9 @@ Result<void> OverlayDirectory::rmdir(std::string_view name, const InodePtr& chil
 
 void OverlayDirectory::mark_removed() {
   is_removed_ = true;
-  if (has_upper_) upper()->removed();
+  if (!has_upper_) return;
+  upper()->removed();
+  overlay().forget_inode(upper()->identity().inode);
 }
 
 // Renames within the upper; where a lower has the old name, a whiteout takes its place.
@@ -207,11 +209,20 @@ Result<void> OverlayDirectory::prepare_to_move(Inode& moved, OverlayDirectory& d
                                                std::string_view name) {
   if (!moved.is_directory()) return static_cast<OverlayFile&>(moved).make_upper(CopiedData::kWhole);
   auto& directory = static_cast<OverlayDirectory&>(moved);
-  // As the kernel's overlayfs without redirect_dir: mv then copies.
-  if (!directory.is_pure_upper()) return err(EXDEV);
+  if (!directory.is_whole()) return err(EXDEV);
   if (!TRY(destination.is_below(name))) return {};
   PinnedName at = TRY(directory.place());
   return make_opaque(at.host(), overlay().upper_format());
+}
+
+Result<void> OverlayDirectory::make_whole() {
+  TRY(make_upper(CopiedData::kWhole));
+  if (!is_merged()) return {};
+  PinnedName at = TRY(place());
+  TRY(make_opaque(at.host(), overlay().upper_format()));
+  parts_.erase(parts_.begin() + 1, parts_.end());
+  overlay().keep_inode(upper()->identity().inode, inode_);
+  return {};
 }
 
 void OverlayDirectory::moved_to(OverlayDirectory& new_parent, std::string_view new_name) {

@@ -15,12 +15,17 @@ namespace {
 constexpr uint64_t kUpperInode = uint64_t{1} << 48;
 constexpr size_t kHidden = SIZE_MAX;
 
-uint64_t inode_of_merge(const std::vector<LayerDirectory>& parts, bool has_upper) {
+uint64_t inode_of_merge(const OverlayFs& overlay, const std::vector<LayerDirectory>& parts, bool has_upper) {
   const HostIdentity& lowest = parts.back().handle->identity();
-  return parts.size() == 1 && has_upper ? lowest.inode | kUpperInode : lowest.inode;
+  return parts.size() == 1 && has_upper ? overlay.shown_inode(lowest.inode) : lowest.inode;
 }
 
 }  // namespace
+
+uint64_t OverlayFs::shown_inode(uint64_t upper_inode) const {
+  auto kept = kept_inodes_.find(upper_inode);
+  return kept == kept_inodes_.end() ? upper_inode | kUpperInode : kept->second;
+}
 
 OverlayDirectory::OverlayDirectory(OverlayFs& filesystem, OverlayDirectoryPtr parent, std::string_view name,
                                    std::vector<LayerDirectory> parts, bool has_upper, dev_t parent_device)
@@ -30,7 +35,7 @@ OverlayDirectory::OverlayDirectory(OverlayFs& filesystem, OverlayDirectoryPtr pa
       parts_(std::move(parts)),
       has_upper_(has_upper),
       device_(is_pure_upper() ? parent_device : parts_.back().handle->identity().device),
-      inode_(inode_of_merge(parts_, has_upper_)) {}
+      inode_(inode_of_merge(filesystem, parts_, has_upper_)) {}
 
 // As for HostDirectory: deep chains are taken down without recursion.
 OverlayDirectory::~OverlayDirectory() {
@@ -170,7 +175,8 @@ Result<void> OverlayDirectory::list_layer(size_t layer, OverlayListing& listing)
     }
     if (!is_lowest) listing.seen.emplace(name, is_whiteout ? kHidden : listing.entries.size());
     if (!is_whiteout)
-      listing.entries.push_back({name, is_upper && type == DT_DIR ? inode | kUpperInode : inode, type});
+      listing.entries.push_back(
+          {name, is_upper && type == DT_DIR ? overlay().shown_inode(inode) : inode, type});
     return true;
   }));
   if (part.marks != nullptr && !is_lowest) {
@@ -186,7 +192,7 @@ Result<std::vector<DirectoryEntry>> OverlayDirectory::list(const Caller&) {
   for (size_t index : listing.merged) {
     auto found = find(listing.entries[index].name, From::kTop);
     if (found && found->is_directory()) {
-      listing.entries[index].inode = inode_of_merge(found->parts, found->is_upper);
+      listing.entries[index].inode = inode_of_merge(overlay(), found->parts, found->is_upper);
     }
   }
   return std::move(listing.entries);

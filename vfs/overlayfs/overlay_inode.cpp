@@ -7,9 +7,12 @@
 namespace sandbox::vfs {
 
 Result<void> OverlayInode::setattr(const AttributeChange& change) {
+  AttributeChange wanted = change;
+  // A file whose content need not be copied is cut already when the host is asked to cut it.
+  if (change.size == 0u && !is_whole() && !wanted.mtime) wanted.mtime = timespec{0, UTIME_NOW};
   TRY(make_upper(change.size == 0u ? CopiedData::kNone : CopiedData::kWhole));
   PinnedName at = TRY(place());
-  TRY(host_change(at.host(), change, overlay().owners()));
+  TRY(host_change(at.host(), wanted, overlay().owners()));
   if (change.uid || change.gid) owner_changed();
   return {};
 }

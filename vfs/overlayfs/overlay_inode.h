@@ -2,6 +2,7 @@
 #pragma once
 
 #include <mutex>
+#include <unordered_map>
 
 #include "vfs/core/inode.h"
 #include "vfs/overlayfs/copy_up.h"
@@ -38,6 +39,11 @@ class OverlayFs final : public Filesystem {
   HostChanges lower_changes() const {
     return cache_policy() == CachePolicy::kTrust ? HostChanges::kOnlyOurs : HostChanges::kByOthers;
   }
+  // The number under which a directory of the upper alone is shown: one that was merged before it was moved
+  // keeps its old one. Tree lock; exclusive for keep and forget.
+  uint64_t shown_inode(uint64_t upper_inode) const;
+  void keep_inode(uint64_t upper_inode, uint64_t shown) { kept_inodes_[upper_inode] = shown; }
+  void forget_inode(uint64_t upper_inode) { kept_inodes_.erase(upper_inode); }
   // Guards FIFOs that stand for those of lower layers.
   std::mutex& fifo_lock() { return fifo_lock_; }
 
@@ -49,6 +55,7 @@ class OverlayFs final : public Filesystem {
   const OwnerMaps owners_;
   const LowerSockets lower_sockets_;
   const dev_t device_;
+  std::unordered_map<uint64_t, uint64_t> kept_inodes_;
   std::mutex fifo_lock_;
   std::mutex root_lock_;
   std::weak_ptr<OverlayDirectory> root_;
@@ -102,6 +109,8 @@ class OverlayDirectory final : public OverlayInode {
   Result<void> rmdir(std::string_view name, const InodePtr& child) override;
   Result<void> rename(std::string_view old_name, const InodePtr& moved, const InodePtr& new_directory,
                       std::string_view new_name, const InodePtr& replaced, unsigned flags) override;
+  bool is_whole() const override { return is_pure_upper(); }
+  Result<void> make_whole() override;
   Result<std::vector<DirectoryEntry>> list(const Caller& caller) override;
   Result<UniqueFd> open_unnamed(const Caller& caller, int flags, const NewNode& node) override;
   Result<void> link_unnamed(std::string_view name, int object) override;
@@ -172,6 +181,8 @@ class OverlayFile final : public OverlayInode {
   Result<std::string> readlink(const Caller& caller) override;
   Result<UniqueFd> open(const Caller& caller, int flags) override;
   Result<UniqueFd> host_object() override;
+  bool is_whole() const override { return is_upper_; }
+  Result<void> make_whole() override { return make_upper(CopiedData::kWhole); }
   bool stood_for(dev_t device, ino_t inode) const override {
     return copied_from_ == std::pair(device, inode);
   }

@@ -222,3 +222,112 @@ TEST(busy_directories) {
   OK(rmdir("../d"));  // a working directory may be removed
   ERR(mkdir("x", 0755), ENOENT);
 }
+
+static void check_tree(const char* top) {
+  char path[256];
+  struct stat st;
+  snprintf(path, sizeof path, "%s/f", top);
+  CHECK_STR(guest_read_file(path), "content");
+  snprintf(path, sizeof path, "%s/sub/deep/g", top);
+  CHECK_STR(guest_read_file(path), "deep");
+  OK(stat(path, &st));
+  CHECK_EQ(st.st_mode, S_IFREG | 0600);
+  snprintf(path, sizeof path, "%s/sub/l", top);
+  CHECK_STR(guest_read_file(path), "content");
+  snprintf(path, sizeof path, "%s/sub", top);
+  OK(stat(path, &st));
+  CHECK_EQ(st.st_mode, S_IFDIR | 0750);
+  snprintf(path, sizeof path, "%s/empty", top);
+  OK(stat(path, &st));
+}
+
+TEST(a_directory_that_was_there_before) {
+  ENTER_LOWER("rename");
+  struct stat before, after;
+  OK(stat("moved/large", &before));
+  OK(rename("moved", "arrived"));
+  ERR(access("moved", F_OK), ENOENT);
+  check_tree("arrived");
+  OK(stat("arrived/large", &after));
+  CHECK_EQ(after.st_size, before.st_size);
+  CHECK_EQ(after.st_mtim.tv_sec, before.st_mtim.tv_sec);
+  // What takes the old name shows nothing of what was below it.
+  OK(mkdir("moved", 0755));
+  ERR(access("moved/f", F_OK), ENOENT);
+  OK(rename("arrived", "moved"));
+  check_tree("moved");
+  guest_write_file("moved/f", "new");
+  CHECK_STR(guest_read_file("moved/f"), "new");
+}
+
+TEST(a_directory_with_a_process_in_it) {
+  ENTER_LOWER("rename");
+  char path[PATH_MAX];
+  int directory = MUST(open("busy/sub", O_RDONLY | O_DIRECTORY));
+  OK(chdir("busy/sub/deep"));
+  OK(rename("../../../busy", "../../../elsewhere"));
+  CHECK(getcwd(path, sizeof path) != NULL && strstr(path, "/rename/elsewhere/sub/deep") != NULL);
+  guest_write_file("new", "made after the move");
+  CHECK_STR(guest_read_file("../../../elsewhere/sub/deep/new"), "made after the move");
+  OK(mkdirat(directory, "by-descriptor", 0755));
+  OK(access("../by-descriptor", F_OK));
+  OK(unlinkat(directory, "deep/g", 0));
+  ERR(access("g", F_OK), ENOENT);
+  OK(chdir("../../.."));
+  OK(access("elsewhere/sub/by-descriptor", F_OK));
+}
+
+TEST(into_directories_that_were_there_before) {
+  ENTER_LOWER("rename");
+  OK(mkdir("target", 0755));
+  OK(rename("parent/sub", "target/sub"));
+  CHECK_STR(guest_read_file("target/sub/deep/g"), "deep");
+  ERR(rename("target/sub", "parent"), ENOTEMPTY);
+  ERR(rename("parent", "parent/empty/x"), EINVAL);
+  OK(rename("target/sub", "parent/empty"));  // over an empty directory of the lower layer
+  CHECK_STR(guest_read_file("parent/empty/deep/g"), "deep");
+  OK(rename("parent/empty", "parent/sub"));
+  OK(mkdir("parent/empty", 0755));
+  check_tree("parent");
+  ERR(rename("parent/f", "parent/sub"), EISDIR);
+  ERR(rename("parent/sub", "parent/f"), ENOTDIR);
+}
+
+TEST(directories_change_places) {
+  ENTER_LOWER("rename");
+  guest_write_file("swapped/only-here", "x");
+  OK(syscall(SYS_renameat2, AT_FDCWD, "swapped", AT_FDCWD, "kept", 2));
+  check_tree("swapped");
+  check_tree("kept");
+  OK(access("kept/only-here", F_OK));
+  ERR(access("swapped/only-here", F_OK), ENOENT);
+}
+
+TEST(a_large_directory_that_was_there_before) {
+  ENTER_LOWER("rename");
+  OK(unlink("many/3/3"));
+  guest_write_file("many/4/4", "changed");
+  OK(rename("many", "moved-many"));
+  char path[64], text[16];
+  for (int number = 0; number < 700; ++number) {
+    snprintf(path, sizeof path, "moved-many/%d/%d", number % 7, number);
+    snprintf(text, sizeof text, "%d", number);
+    if (number == 3) {
+      ERR(access(path, F_OK), ENOENT);
+    } else {
+      CHECK_STR(guest_read_file(path), number == 4 ? "changed" : text);
+    }
+  }
+  int removed = 0;
+  for (int number = 0; number < 700; ++number) {
+    snprintf(path, sizeof path, "moved-many/%d/%d", number % 7, number);
+    removed += unlink(path) == 0;
+  }
+  CHECK_EQ(removed, 699);
+  for (int number = 0; number < 7; ++number) {
+    snprintf(path, sizeof path, "moved-many/%d", number);
+    OK(rmdir(path));
+  }
+  OK(rmdir("moved-many"));
+  ERR(access("many", F_OK), ENOENT);
+}
