@@ -60,6 +60,7 @@ class Fixture {
   // 0 or the errno of a stat that follows links.
   int stat_error(const Caller& caller, const std::string& path, const WalkOptions& options = {});
   std::vector<std::string> names(int directory_fd);
+  HostMounter& mounter() { return *mounter_; }
 
  private:
   std::string scratch_;

@@ -1,6 +1,7 @@
 // Changes of the tree and what readers of a directory see of them.
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include "memory_filesystem.h"
+#include "vfs/core/directory_stubs.h"
 
 namespace sandbox::vfs::test {
 namespace {
@@ -125,6 +127,52 @@ TEST_CASE_METHOD(Fixture, "a stub descriptor leads back to its directory, whoeve
   CHECK(*vfs->path_of(root(), *location) == "/d");
   CHECK(vfs->stat_descriptor(root(), copy.get())->stx_ino ==
         vfs->stat(root(), vfs->root(), "/d", {})->stx_ino);
+}
+
+TEST_CASE_METHOD(Fixture, "stubs are forgotten once nobody has them open") {
+  auto stubs = std::move(*DirectoryStubs::create(mounter()));
+  auto open_stub = [&](const std::string& path) {
+    return std::move(*stubs->open(*vfs->walk(root(), vfs->root(), path, {}), O_RDONLY));
+  };
+  auto location_of = [&](const UniqueFd& stub) {
+    struct stat status;
+    REQUIRE(::fstat(stub.get(), &status) == 0);
+    return stubs->find(status.st_dev, status.st_ino);
+  };
+  make_directory("/kept");
+  UniqueFd kept = open_stub("/kept");
+  constexpr int kMany = 5 * DirectoryStubs::kKeptStubs;
+  for (int i = 0; i < kMany; ++i) {
+    std::string path = "/d" + std::to_string(i);
+    make_directory(path);
+    UniqueFd opened = open_stub(path);
+    REQUIRE(location_of(opened));
+  }
+  CHECK(stubs->size() <= DirectoryStubs::kKeptStubs + 1);
+  REQUIRE(location_of(kept));
+  CHECK(*vfs->path_of(root(), *location_of(kept)) == "/kept");
+  UniqueFd again = open_stub("/kept");
+  CHECK(location_of(again) == location_of(kept));
+}
+
+TEST_CASE_METHOD(Fixture, "the names of a file system end with its last mount") {
+  make_directory("/mnt");
+  make_directory("/twin");
+  Caller inside = root();
+  inside.cwd = vfs->root();
+  vfs->set_factory("memory", [](const std::string&, const std::string&) {
+    return Result<std::shared_ptr<Filesystem>>(std::make_shared<MemoryFilesystem>());
+  });
+  REQUIRE(vfs->mount(inside, "none", "/mnt", "memory", 0, ""));
+  make_directory("/mnt/d");
+  make_file("/mnt/d/f");
+  std::weak_ptr<Dentry> name = vfs->walk(inside, vfs->root(), "/mnt/d/f", {})->dentry;
+  REQUIRE(vfs->mount(inside, "/mnt", "/twin", "", MS_BIND, ""));
+  REQUIRE(vfs->umount(inside, "/mnt", 0));
+  CHECK(stat_error(inside, "/twin/d/f") == 0);
+  CHECK_FALSE(name.expired());
+  REQUIRE(vfs->umount(inside, "/twin", 0));
+  CHECK(name.expired());
 }
 
 TEST_CASE_METHOD(Fixture, "generated files are filled at open and again on rewinding") {

@@ -28,12 +28,6 @@ void tell_readers(const DentryPtr& directory, std::string_view name, const Inode
   }
 }
 
-bool is_ancestor(const DentryPtr& ancestor, DentryPtr at) {
-  for (; at; at = at->parent())
-    if (at == ancestor) return true;
-  return false;
-}
-
 }  // namespace
 
 bool Vfs::is_mountpoint(const DentryPtr& dentry) const {
@@ -292,8 +286,8 @@ Result<void> Vfs::rename(const Caller& caller, const Location& old_base, std::st
   if (!moved->inode()->is_directory()) {
     if (from.has_trailing_slash || (!is_exchange && to.has_trailing_slash)) return err(ENOTDIR);
   }
-  if (is_ancestor(moved, new_directory)) return err(EINVAL);
-  if (!replaced->is_negative() && is_ancestor(replaced, old_directory))
+  if (is_ancestor(*moved, *new_directory)) return err(EINVAL);
+  if (!replaced->is_negative() && is_ancestor(*replaced, *old_directory))
     return err(is_exchange ? EINVAL : ENOTEMPTY);
   if (moved == replaced) return {};
   TRY(check_rename(caller, from, to, moved, replaced, flags));

@@ -69,6 +69,12 @@ void Dentry::drop_children() {
   for (const auto& [name, child] : going) child->drop_children();
 }
 
+bool is_ancestor(const Dentry& ancestor, const Dentry& at) {
+  for (const Dentry* up = &at; up != nullptr; up = up->parent().get())
+    if (up == &ancestor) return true;
+  return false;
+}
+
 std::vector<DentryPtr> Dentry::pinned_children() const {
   std::lock_guard lock(children_lock_);
   std::vector<DentryPtr> pinned;

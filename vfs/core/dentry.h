@@ -63,6 +63,9 @@ class Dentry : public std::enable_shared_from_this<Dentry> {
   std::map<std::string, DentryPtr, std::less<>> children_;
 };
 
+// Whether `ancestor` is `at` or above it in one file system.
+bool is_ancestor(const Dentry& ancestor, const Dentry& at);
+
 struct MountFlags {
   bool is_read_only = false;
   bool is_nosuid = true;

@@ -111,10 +111,7 @@ Result<void> Vfs::bind(const Caller& caller, const std::string& source, const Lo
     if (below == copy || !below->parent) continue;
     for (size_t pair = 0; pair < copied.size(); ++pair) {
       if (below->parent != copied[pair].first) continue;
-      bool is_inside = false;
-      for (const Dentry* at = below->mountpoint.get(); at; at = at->parent().get())
-        is_inside |= at == copied[pair].second->root.get();
-      if (!is_inside) continue;
+      if (!is_ancestor(*copied[pair].second->root, *below->mountpoint)) continue;
       MountPtr twin = attach(below->filesystem, below->root, {copied[pair].second, below->mountpoint},
                              below->flags, below->source);
       twin->is_locked = below->is_locked;
@@ -162,6 +159,16 @@ Result<void> Vfs::mount(const Caller& caller, const std::string& source, const s
   return {};
 }
 
+// Cached names hold each other; only a bind of the same tree still wants them.
+void Vfs::release_tree(const Mount& gone) {
+  bool is_shared = std::any_of(mounts_.begin(), mounts_.end(),
+                               [&](const MountPtr& other) { return other->filesystem == gone.filesystem; });
+  if (is_shared) return;
+  DentryPtr top = gone.root;
+  while (top->parent()) top = top->parent();
+  top->drop_children();
+}
+
 Result<void> Vfs::umount(const Caller& caller, const std::string& target, int flags) {
   constexpr int kKnown = MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW;
   if (flags & ~kKnown) return err(EINVAL);
@@ -188,6 +195,7 @@ Result<void> Vfs::umount(const Caller& caller, const std::string& target, int fl
     one->mountpoint = nullptr;
     std::erase(mounts_, one);
   }
+  for (const MountPtr& one : going) release_tree(*one);
   changed();
   return {};
 }
@@ -201,8 +209,7 @@ std::vector<Vfs::MountLine> Vfs::mounts(const Location& root) {
     bool is_visible = mount == root.mount;
     for (Location up = at; !is_visible && up.mount && up.mount->parent;
          up = {up.mount->parent, up.mount->mountpoint}) {
-      for (const Dentry* dentry = up.mount->mountpoint.get(); dentry; dentry = dentry->parent().get())
-        is_visible |= up.mount->parent == root.mount && dentry == root.dentry.get();
+      is_visible = up.mount->parent == root.mount && is_ancestor(*root.dentry, *up.mount->mountpoint);
     }
     if (!is_visible) continue;
     MountLine line;

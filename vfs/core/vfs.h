@@ -225,6 +225,7 @@ class Vfs {
   Result<Location> make_mountpoint(std::string_view path, mode_t type);
   Result<void> remount(const Location& where, unsigned long flags);
   Result<void> bind(const Caller&, const std::string& source, const Location& where, unsigned long flags);
+  void release_tree(const Mount& gone);
   std::string path_string(const Location& root, const Location& location) const;
   void prune_if_large();
 
