@@ -19,6 +19,13 @@ constexpr Verb kVerbs[] = {
     {"run", "run a program in a sandbox", verb_run},
     {"diff", "show what a kept run changed", verb_diff},
     {"apply", "copy changes of a kept run to the host", verb_apply},
+    {"ps", "list running sandboxes, or the processes of one", verb_ps},
+    {"top", "show which processes of a sandbox use the CPU", verb_top},
+    {"stats", "show what running sandboxes use", verb_stats},
+    {"pause", "stop a running sandbox for a while", verb_pause},
+    {"resume", "let a paused sandbox go on", verb_resume},
+    {"update", "change the limits of a running sandbox", verb_update},
+    {"gc", "remove what killed sandboxes left behind", verb_gc},
     {"info", "say what this host supports, what is degraded, and why", verb_info},
     {"syscalls", "print the list of supported system calls", verb_syscalls},
 };

@@ -13,6 +13,13 @@ int verb_diff(int argc, char** argv);      // diff.cpp
 int verb_apply(int argc, char** argv);     // apply.cpp
 int verb_info(int argc, char** argv);      // info.cpp
 int verb_syscalls(int argc, char** argv);  // syscalls.cpp
+int verb_pause(int argc, char** argv);     // pause.cpp
+int verb_resume(int argc, char** argv);    // resume.cpp
+int verb_update(int argc, char** argv);    // update.cpp
+int verb_stats(int argc, char** argv);     // stats.cpp
+int verb_ps(int argc, char** argv);        // ps.cpp
+int verb_top(int argc, char** argv);       // top.cpp
+int verb_gc(int argc, char** argv);        // gc.cpp
 
 struct Verb {
   const char* name;

@@ -10,10 +10,10 @@ def test_help_and_version():
     for word in ("--help", "-h"):
         result = sandbox(word)
         equal(result.returncode, 0)
-        for verb in ("run", "diff", "apply", "info", "syscalls"):
+        for verb in ("run", "diff", "apply", "ps", "top", "stats", "pause", "resume", "update", "gc", "info", "syscalls"):
             check(f"  {verb} " in result.stdout, result.stdout)
     equal(sandbox("--version").stdout.split()[0], "sandbox")
-    for verb in ("run", "diff", "apply", "info", "syscalls"):
+    for verb in ("run", "diff", "apply", "ps", "top", "stats", "pause", "resume", "update", "gc", "info", "syscalls"):
         result = sandbox(verb, "--help")
         equal(result.returncode, 0)
         check(f"sandbox {verb}" in result.stdout, result.stdout)

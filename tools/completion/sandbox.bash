@@ -26,7 +26,7 @@ _sandbox() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'run diff apply info syscalls --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'run diff apply ps top stats pause resume update gc info syscalls --help --version' -- "$current")
     return
   fi
   if [[ $current == = ]]; then current=; elif [[ $previous == = ]]; then previous=${COMP_WORDS[COMP_CWORD - 2]}; fi
@@ -50,7 +50,9 @@ _sandbox() {
     --log-level) mapfile -t COMPREPLY < <(compgen -W 'trace debug info warn error off' -- "$current") ;;
     --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
     --format)
-      if [[ $verb == syscalls ]]; then
+      if [[ $verb == ps || $verb == stats ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$current")
+      elif [[ $verb == syscalls ]]; then
         mapfile -t COMPREPLY < <(compgen -W 'table md json' -- "$current")
       else
         mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current")
@@ -71,12 +73,18 @@ _sandbox() {
           ;;
         diff) words+=' --rootfs --format' ;;
         apply) words+=' --rootfs --yes --dry-run' ;;
-        info | syscalls) words+=' --format' ;;
+        info | syscalls | ps | stats) words+=' --format' ;;
+        top) words+=' --interval --count' ;;
+        update)
+          words+=' --memory --memory-swap --cpus --cpuset-cpus --cpu-weight --pids-limit --io-max --blkio-weight'
+          ;;
       esac
       if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
       elif [[ $verb == run ]]; then
         mapfile -t COMPREPLY < <(compgen -c -- "$current")
+      elif [[ $verb =~ ^(ps|stats|top|pause|resume|update)$ ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(sandbox ps 2> /dev/null | awk 'NR > 1 { print $1 }')" -- "$current")
       else
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
       fi

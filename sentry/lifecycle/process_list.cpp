@@ -1,0 +1,81 @@
+// Reading /proc/PID/status, stat and cmdline.
+#include "sentry/lifecycle/process_list.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <string_view>
+
+#include "platform/host_file.h"
+#include "sentry/cgroup/numbers.h"
+
+namespace sandbox::lifecycle {
+
+namespace {
+
+using cgroup::take_line;
+using cgroup::take_word;
+
+uint64_t leading_number(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+void read_status(std::string_view text, ListedProcess& process) {
+  constexpr uint64_t kKibibyte = 1024;
+  while (!text.empty()) {
+    std::string_view line = take_line(&text);
+    size_t colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    std::string_view key = line.substr(0, colon), value = line.substr(colon + 1);
+    if (key == "Name" && process.command.empty()) process.command = fmt::format("[{}]", value.substr(1));
+    if (key == "State" && value.size() > 1) process.state = value[1];
+    if (key == "Uid") process.uid = static_cast<uid_t>(leading_number(value));
+    if (key == "VmRSS") process.resident_bytes = leading_number(value) * kKibibyte;
+    if (key == "Threads") process.threads = static_cast<unsigned>(leading_number(value));
+    if (key == "NSpid") process.pid = static_cast<pid_t>(leading_number(value.substr(value.rfind('\t'))));
+  }
+}
+
+// Fields 14 and 15 of /proc/PID/stat; the name before them ends in the last ")".
+uint64_t cpu_ticks_in(std::string_view text) {
+  constexpr int kFieldsBetween = 11;
+  size_t name_end = text.rfind(')');
+  if (name_end == std::string_view::npos) return 0;
+  text.remove_prefix(std::min(name_end + 2, text.size()));
+  for (int field = 0; field < kFieldsBetween; ++field) take_word(&text);
+  uint64_t user = leading_number(take_word(&text));
+  return user + leading_number(take_word(&text));
+}
+
+std::optional<ListedProcess> read_process(pid_t host_pid) {
+  const std::string folder = fmt::format("/proc/{}/", host_pid);
+  auto status = platform::read_host_file(folder + "status");
+  auto stat = platform::read_host_file(folder + "stat");
+  if (!status || !stat) return std::nullopt;
+  ListedProcess process{.host_pid = host_pid};
+  if (auto words = platform::read_host_file(folder + "cmdline"); words && !words->empty()) {
+    process.command = *std::move(words);
+    if (process.command.ends_with('\0')) process.command.pop_back();
+    std::ranges::replace(process.command, '\0', ' ');
+  }
+  read_status(*status, process);
+  process.cpu_ticks = cpu_ticks_in(*stat);
+  return process;
+}
+
+}  // namespace
+
+std::vector<ListedProcess> list_processes(const std::vector<pid_t>& host_pids) {
+  std::vector<ListedProcess> processes;
+  for (pid_t host_pid : host_pids)
+    if (auto process = read_process(host_pid)) processes.push_back(*std::move(process));
+  std::ranges::sort(processes, {}, &ListedProcess::pid);
+  return processes;
+}
+
+}  // namespace sandbox::lifecycle
