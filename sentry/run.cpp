@@ -232,7 +232,9 @@ Configured<void> Run::build_tree() {
       std::make_unique<SentryKernelView>(host_proc_.get(), ids_.uid_map, ids_.gid_map,
                                          config_.hostname.empty() ? own_hostname() : config_.hostname);
   UniqueFd host_sys(::open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  resources_ = std::make_unique<SandboxResources>(host_proc_.get(), std::move(host_sys), groups_);
+  resources_ =
+      std::make_unique<SandboxResources>(host_proc_.get(), std::move(host_sys), groups_,
+                                         registration_ ? registration_->unenforced() : cgroup::Limits{});
   filesystems_ = std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_, *resources_);
   auto vfs = filesystems_->build();
   if (!vfs) return std::unexpected(vfs.error());

@@ -67,7 +67,7 @@ IoUse& use_of_device(std::vector<IoUse>& all, const IoUse& device) {
 
 }  // namespace
 
-UsageReader::UsageReader(const CgroupDirectories& directories)
+UsageReader::UsageReader(const CgroupDirectories& directories, const Limits& unenforced)
     : memory_version_(directories.of(Controller::kMemory).version),
       cpu_version_(directories.of(Controller::kCpu).version),
       pids_version_(directories.of(Controller::kPids).version),
@@ -83,9 +83,29 @@ UsageReader::UsageReader(const CgroupDirectories& directories)
   if (const GroupDirectory& group = directories.of(Controller::kIo)) open_io(group);
   if (directories.unified)
     unified_ = UniqueFd(::fcntl(directories.unified.directory.get(), F_DUPFD_CLOEXEC, 0));
+  add_unenforced(unenforced);
 }
 
 UsageReader::~UsageReader() = default;
+
+// Links of the chains without a file: their value is the last one for ever.
+void UsageReader::add_unenforced(const Limits& limits) {
+  unenforced_memory_ = limits.memory_bytes;
+  unenforced_cpus_ = limits.cpus;
+  if (limits.memory_bytes) memory_limits_.emplace_back().last = *limits.memory_bytes;
+  has_memory_ = has_memory_ || limits.memory_bytes;
+  if (limits.memory_and_swap_bytes) {
+    bool is_sum = memory_version_ == HierarchyVersion::kV1 || *limits.memory_and_swap_bytes == kUnlimited;
+    swap_limits_.emplace_back().last =
+        *limits.memory_and_swap_bytes - (is_sum ? 0 : limits.memory_bytes.value_or(0));
+  }
+  if (limits.pids) pids_limits_.emplace_back().last = *limits.pids;
+  if (limits.cpu) {
+    Limit& quota = cpu_limits_.emplace_back();
+    quota.last = limits.cpu->quota_us;
+    quota.last_period = limits.cpu->period_us;
+  }
+}
 
 void UsageReader::open_chain(const GroupDirectory& group, const char* file, const char* period,
                              Chain* chain) {
@@ -155,13 +175,17 @@ uint64_t UsageReader::smallest(Chain& chain, HierarchyVersion version) {
 
 Result<MemoryUse> UsageReader::read_memory_use(Swap swap) {
   MemoryUse use;
-  use.used = TRY(read_number(memory_used_));
+  auto used = read_number(memory_used_);
+  if (!used && !unenforced_memory_) return std::unexpected(used.error());
+  use.used = used.value_or(0);
   use.limit = smallest(memory_limits_, memory_version_);
+  if (!is_charged(use)) use.used = 0;
   if (swap == Swap::kSkip) return use;
   use.swap_limit = smallest(swap_limits_, memory_version_);
   // Where swap is not counted (swapaccount=0) it is not limited either.
   use.swap_used = read_number(swap_used_).value_or(0);
   if (memory_version_ == HierarchyVersion::kV1) use.swap_used -= std::min(use.swap_used, use.used);
+  if (!is_charged(use)) use.swap_used = 0;
   return use;
 }
 
@@ -205,7 +229,7 @@ Result<UsageReader::MemoryDetails> UsageReader::memory_details(Swap swap) {
       use.swap_used != statistics_use_.swap_used || use.swap_limit != statistics_use_.swap_limit ||
       statistics_time_ns_ == 0 || now_ns - statistics_time_ns_ > kStatisticsLastNs)
     refresh_statistics(use, now_ns);
-  details.statistics = statistics_;
+  if (is_charged(use)) details.statistics = statistics_;
   apply_hidden_limits(&use);
   return details;
 }
@@ -277,6 +301,11 @@ Result<std::vector<int>> UsageReader::cpus() {
   std::array<char, 4096> buffer;
   std::vector<int> cpus = vfs::parse_cpu_list(TRY(cpus_.read(buffer)));
   if (cpus.empty()) return err(ENOENT);
+  if (!unenforced_cpus_.empty()) {
+    std::vector<int> both;
+    std::ranges::set_intersection(cpus, unenforced_cpus_, std::back_inserter(both));
+    if (!both.empty()) return both;
+  }
   return cpus;
 }
 

@@ -41,9 +41,11 @@ struct IoUse {
 // Every number is read when it is asked for, from files that stay open. Nothing is allocated, except for what
 // is returned in a vector. A limit that cannot be read any more (the file is gone, or cut off) keeps its last
 // value: an error must not look like more machine than there is. Safe to use from several threads.
+// `unenforced` limits count like those of a group. Nobody charges anything to one on memory, so of it nothing
+// is used.
 class UsageReader {
  public:
-  explicit UsageReader(const CgroupDirectories& directories);
+  explicit UsageReader(const CgroupDirectories& directories, const Limits& unenforced = {});
   ~UsageReader();
 
   // Whether a group counts memory, CPU time; without one the host's numbers are the truth.
@@ -89,6 +91,8 @@ class UsageReader {
   // Of the group and its ancestors. Not movable: a deque.
   using Chain = std::deque<Limit>;
 
+  void add_unenforced(const Limits& limits);
+  bool is_charged(const MemoryUse& use) const { return use.limit != unenforced_memory_; }
   void open_memory(const GroupDirectory& group);
   void open_cpu(const CgroupDirectories& directories);
   void open_io(const GroupDirectory& group);
@@ -101,6 +105,8 @@ class UsageReader {
   void apply_hidden_limits(MemoryUse* use) const;
 
   bool has_memory_ = false, has_io_ = false;
+  std::optional<uint64_t> unenforced_memory_;
+  std::vector<int> unenforced_cpus_;
   HierarchyVersion memory_version_, cpu_version_, pids_version_, io_version_;
   LiveFile memory_used_, memory_statistics_, swap_used_;
   Chain memory_limits_, swap_limits_, cpu_limits_, pids_limits_;

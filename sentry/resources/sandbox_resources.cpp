@@ -60,10 +60,11 @@ bool is_limited(const cgroup::MemoryUse& use, const HostMemory& host) {
 
 }  // namespace
 
-SandboxResources::SandboxResources(int host_proc, UniqueFd host_sys, const cgroup::CgroupDirectories& groups)
+SandboxResources::SandboxResources(int host_proc, UniqueFd host_sys, const cgroup::CgroupDirectories& groups,
+                                   const cgroup::Limits& unenforced)
     : host_proc_(host_proc),
       host_(vfs::create_host_resources(host_proc, std::move(host_sys))),
-      usage_(groups),
+      usage_(groups, unenforced),
       start_ns_(clock_ns(CLOCK_BOOTTIME)),
       sampler_(host_proc),
       load_(start_ns_) {

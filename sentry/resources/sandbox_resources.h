@@ -23,7 +23,8 @@ class Sentry;
 class SandboxResources final : public ResourceView {
  public:
   // `host_proc` is an open directory of the host's /proc that outlives this; `host_sys` one of its /sys.
-  SandboxResources(int host_proc, UniqueFd host_sys, const cgroup::CgroupDirectories& groups);
+  SandboxResources(int host_proc, UniqueFd host_sys, const cgroup::CgroupDirectories& groups,
+                   const cgroup::Limits& unenforced = {});
   ~SandboxResources() override;
   // Until it is given there are no tasks. It must not end before forget_sentry() has returned.
   void set_sentry(Sentry& sentry);

@@ -224,9 +224,13 @@ def test_limits_of_a_user_without_groups():
         raise Skip("an ordinary user cannot execute this build")
     options = {"capture_output": True, "text": True, "cwd": "/", "env": {"PATH": os.environ["PATH"]}}
     refused(subprocess.run([*run, "true"], **options), "cannot enforce --memory", "EACCES", "root")
-    result = subprocess.run([*run, "--unenforced-limits=warn", "echo", "ran"], **options)
-    check("ran\n" == result.stdout or "namespace" in result.stderr, result.stderr)
+    shown = ["--unenforced-limits=warn", "--cpus", "1", "--", "awk", "/^Mem[TF]/ { print $2 }", "/proc/meminfo"]
+    result = subprocess.run([*run, *shown], **options)
     check("--memory is shown but not enforced" in result.stderr, result.stderr)
+    if "cannot enter a user namespace" not in result.stderr:
+        equal((result.returncode, result.stdout), (0, "65536\n65536\n"))
+        result = subprocess.run([*run, "--unenforced-limits=warn", "--cpus", "1", "nproc"], **options)
+        equal((result.returncode, result.stdout), (0, "1\n"))
 
 
 if __name__ == "__main__":

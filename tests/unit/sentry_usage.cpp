@@ -252,3 +252,22 @@ TEST_CASE("a host without control groups counts nothing and limits nothing") {
   CHECK(!reader.pids());
   CHECK(!reader.open_pressure("cpu", O_RDONLY));
 }
+
+TEST_CASE("limits that nobody enforces are shown as if they were, with nothing used of memory") {
+  Limits asked{.memory_bytes = 64 << 20,
+               .memory_and_swap_bytes = 96 << 20,
+               .cpu = CpuQuota{.quota_us = 50'000},
+               .pids = 30};
+  UsageReader reader(CgroupDirectories{}, asked);
+  CHECK(reader.has_memory());
+  auto memory = reader.memory(UsageReader::Swap::kRead);
+  REQUIRE(memory);
+  CHECK(memory->limit == 64 << 20);
+  CHECK(memory->used == 0);
+  CHECK(memory->swap_limit == 32 << 20);
+  CHECK(memory->swap_used == 0);
+  auto quota = reader.cpu_quota();
+  REQUIRE(quota);
+  CHECK(quota->quota_us == 50'000);
+  CHECK(quota->period_us == 100'000);
+}
