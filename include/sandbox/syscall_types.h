@@ -102,7 +102,8 @@ struct CreationMode : Mode {};              // looked at when the flags before i
 struct NodeMode : Mode {};                  // with the file's type
 struct UmaskMode : NumberArgument<int> {};
 struct DeviceNumber : NumberArgument<uint32_t> {};
-struct NodeDevice : DeviceNumber {};  // looked at when the mode before it is a device's
+struct NodeDevice : DeviceNumber {};              // looked at when the mode before it is a device's
+struct UnusedHalf : NumberArgument<uint64_t> {};  // the upper half of a 64-bit offset: 32-bit programs only
 struct Hex32 : NumberArgument<uint32_t> {};
 struct Hex : NumberArgument<uint64_t> {};        // a mask without names
 struct MapOffset : NumberArgument<int64_t> {};   // of a mapping, bytes
@@ -262,7 +263,8 @@ struct ReapedPid : NumberArgument<int> {};   // 0: there was none, and nothing i
 struct Address : ScalarArgument<uint64_t, ArgumentKind::kAddress> {};
 struct NewAddress : Address {};    // looked at when the flags before it say so
 struct FutexAddress : Address {};  // looked at by some operations
-struct TlsAddress : Address {};    // looked at when clone's flags say so
+struct StackAddress : Address {};
+struct TlsAddress : Address {};  // looked at when clone's flags say so
 
 // A register that is a number or an address, as another argument says.
 template <typename Raw>

@@ -29,12 +29,12 @@ SyscallResult sys_pread64(Call& call, Fd fd, OutBytes, Size, Offset) {
 
 // The vector, which the kernel reads from memory, says where in the caller's memory the bytes go.
 
-SyscallResult sys_preadv(Call& call, Fd fd, OutVector, Size, ULong, ULong) {
+SyscallResult sys_preadv(Call& call, Fd fd, OutVector, Size, Offset, UnusedHalf) {
   TRY(refill(call, fd));
   return Reply::run_natively();
 }
 
-SyscallResult sys_preadv2(Call& call, Fd fd, OutVector, Size, ULong, ULong, ReadWriteFlags) {
+SyscallResult sys_preadv2(Call& call, Fd fd, OutVector, Size, Offset, UnusedHalf, ReadWriteFlags) {
   TRY(refill(call, fd));
   return Reply::run_natively();
 }

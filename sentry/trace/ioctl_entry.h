@@ -26,5 +26,8 @@ std::span<const IoctlEntry> file_requests();
 
 }  // namespace sandbox::trace
 
-#define IOCTL(request, use, type) \
-  ::sandbox::trace::IoctlEntry { NAME(request), ::sandbox::trace::IoctlEntry::Use::use, type }
+// The request is named before it is expanded: most are macros of macros.
+#define IOCTL(request, use, type)                                                            \
+  ::sandbox::trace::IoctlEntry {                                                             \
+    {#request, static_cast<uint64_t>(request)}, ::sandbox::trace::IoctlEntry::Use::use, type \
+  }

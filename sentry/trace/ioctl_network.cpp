@@ -35,6 +35,8 @@ uint32_t number_in(std::span<const std::byte> bytes, size_t width = sizeof(uint3
   return number;
 }
 
+constexpr uint64_t kAsks = 1;  // of SIOCxIF*: getters have odd numbers, with exceptions that hurt nobody
+
 // What the union of struct ifreq holds depends on the request.
 enum class Part : uint8_t { kNone, kAddress, kIndex, kFlags, kNumber, kHardware, kTunFlags, kData };
 
@@ -45,6 +47,10 @@ Value show_interface_request(Scope& scope, const Type&, const Source& source) {
   const auto address = bytes.subspan(kUnionStart, sizeof(sockaddr));
   value.add("ifr_name", interface_name(bytes));
   // A request that asks has only the name filled in before the call.
+  if (scope.is_exit())
+    scope.replace_before();
+  else if (scope.argument(1) & kAsks)
+    return value;
   switch (part) {
     case Part::kAddress:
       value.add("ifr_addr", socket_address_value(address));
@@ -73,7 +79,6 @@ Value show_interface_request(Scope& scope, const Type&, const Source& source) {
     case Part::kNone:
       break;
   }
-  (void)scope;
   return value;
 }
 

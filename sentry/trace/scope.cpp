@@ -99,7 +99,7 @@ Value Scope::string_of_at_most(uint64_t address, size_t shown, size_t limit) {
 }
 
 Value Scope::string(uint64_t address, size_t limit) {
-  return string_of_at_most(address, options_.string_bytes, limit);
+  return string_of_at_most(address, std::min(options_.string_bytes, limit - 1), limit);
 }
 
 Value Scope::path(uint64_t address) { return string_of_at_most(address, PATH_MAX - 1, PATH_MAX); }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "sentry/trace/decoder.h"
 #include "sentry/trace/type.h"
@@ -89,6 +90,9 @@ class Scope {
   void remark_once(Value value) {
     if (remarks_.members.empty()) remark({}, std::move(value));
   }
+  // What this argument shows after the call stands alone, instead of "before => after".
+  void replace_before() { replaces_before_ = true; }
+  bool take_replacement() { return std::exchange(replaces_before_, false); }
   Value take_remarks() { return std::move(remarks_); }
 
  private:
@@ -102,6 +106,7 @@ class Scope {
   size_t index_ = 0;
   size_t bytes_left_;
   Value remarks_;
+  bool replaces_before_ = false;
 };
 
 }  // namespace sandbox::trace

@@ -11,6 +11,8 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
+#include <cstdio>
+
 #include "sentry/trace/digits.h"
 #include "sentry/trace/families.h"
 #include "sentry/trace/socket_values.h"
@@ -99,11 +101,10 @@ void add_packet(Value& value, const sockaddr_ll& address) {
 }
 
 void add_netlink(Value& value, const sockaddr_nl& address) {
-  std::string groups = hex(address.nl_groups);
-  if (groups.starts_with("0x")) groups = groups.substr(2);
-  groups.insert(0, 8 - groups.size(), '0');
+  char groups[16];
+  snprintf(groups, sizeof groups, "%#08x", address.nl_groups);
   value.add("nl_pid", Value::integer(static_cast<int>(address.nl_pid)));
-  value.add("nl_groups", Value::expression(std::move(groups), Value::natural(address.nl_groups)));
+  value.add("nl_groups", Value::expression(groups, Value::natural(address.nl_groups)));
 }
 
 constexpr Name kContextIds[] = {{"VMADDR_CID_ANY", UINT32_MAX},

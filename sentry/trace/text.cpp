@@ -244,6 +244,8 @@ void append_arguments(std::string& out, const DecodedCall& call, size_t first, c
     needs_comma = true;
     if (style.argument_names == TextStyle::ArgumentNames::kShow && !argument.name.empty())
       (out += argument.name) += ": ";
+    else if (argument.shows_name)
+      (out += argument.name) += '=';
     printer.print(argument);
   }
   out += ')';

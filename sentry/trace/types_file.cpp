@@ -23,6 +23,7 @@ namespace {
 constexpr uint64_t kLargeFile = 0100000;
 constexpr uint64_t kSyncBits = 04010000, kTemporaryFileBits = 020200000;
 
+// In strace's order.
 constexpr Name kOpenFlags[] = {MASKED_NAME(O_RDONLY, O_ACCMODE),
                                MASKED_NAME(O_WRONLY, O_ACCMODE),
                                MASKED_NAME(O_RDWR, O_ACCMODE),
@@ -35,15 +36,15 @@ constexpr Name kOpenFlags[] = {MASKED_NAME(O_RDONLY, O_ACCMODE),
                                NAME(O_NONBLOCK),
                                {"O_SYNC", kSyncBits},
                                NAME(O_DSYNC),
-                               NAME(O_ASYNC),
                                NAME(O_DIRECT),
                                {"O_LARGEFILE", kLargeFile},
-                               {"O_TMPFILE", kTemporaryFileBits},
-                               NAME(O_DIRECTORY),
                                NAME(O_NOFOLLOW),
                                NAME(O_NOATIME),
                                NAME(O_CLOEXEC),
-                               NAME(O_PATH)};
+                               NAME(O_PATH),
+                               {"O_TMPFILE", kTemporaryFileBits},
+                               NAME(O_DIRECTORY),
+                               NAME(O_ASYNC)};
 
 constexpr Name kResolveFlags[] = {NAME(RESOLVE_NO_XDEV),     NAME(RESOLVE_NO_MAGICLINKS),
                                   NAME(RESOLVE_NO_SYMLINKS), NAME(RESOLVE_BENEATH),

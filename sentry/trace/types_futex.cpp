@@ -18,6 +18,8 @@ constexpr Name kCommands[] = {
 
 uint64_t command_of(Scope& scope) { return scope.argument(1) & kCommandBits & 0xffffffff; }
 
+bool is_known(Scope& scope) { return name_of(command_of(scope), 4, kCommands) != nullptr; }
+
 // FUTEX_WAIT_PRIVATE, FUTEX_WAIT_BITSET|FUTEX_CLOCK_REALTIME
 Value show_operation(Scope& scope, const Type&, const Source& source) {
   Value value = choice_value(command_of(scope), 4, kCommands, "FUTEX_???");
@@ -54,10 +56,14 @@ Value show_timeout(Scope& scope, const Type&, const Source& source) {
     case FUTEX_CMP_REQUEUE_PI:
     case FUTEX_WAKE_OP:
       return Value::natural(static_cast<uint32_t>(source.number));
+    case FUTEX_FD:
+    case FUTEX_WAKE:
     case FUTEX_WAKE_BITSET:
-      return Value::address(source.number);
-    default:
+    case FUTEX_UNLOCK_PI:
+    case FUTEX_TRYLOCK_PI:
       return {};
+    default:
+      return Value::address(source.number);
   }
 }
 
@@ -68,11 +74,9 @@ Value show_second_address(Scope& scope, const Type&, const Source& source) {
     case FUTEX_CMP_REQUEUE_PI:
     case FUTEX_WAIT_REQUEUE_PI:
     case FUTEX_WAKE_OP:
-    case FUTEX_WAIT_BITSET:
-    case FUTEX_WAKE_BITSET:
       return Value::address(source.number);
     default:
-      return {};
+      return is_known(scope) ? Value{} : Value::address(source.number);
   }
 }
 
@@ -108,7 +112,7 @@ Value show_third_value(Scope& scope, const Type&, const Source& source) {
     case FUTEX_WAKE_OP:
       return wake_operation(number);
     default:
-      return {};
+      return is_known(scope) ? Value{} : Value::hex(number);
   }
 }
 

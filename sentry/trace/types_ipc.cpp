@@ -24,7 +24,7 @@ constexpr Name kShmGetFlags[] = {NAME(IPC_CREAT),
                                  {"21<<SHM_HUGE_SHIFT", uint64_t{21} << 26, kHugeMask},
                                  {"30<<SHM_HUGE_SHIFT", uint64_t{30} << 26, kHugeMask}};
 constexpr Name kAttachFlags[] = {NAME(SHM_RDONLY), NAME(SHM_RND), NAME(SHM_REMAP), NAME(SHM_EXEC)};
-constexpr Name kSendFlags[] = {NAME(IPC_NOWAIT), NAME(MSG_NOERROR), NAME(MSG_EXCEPT), {"MSG_COPY", 040000}};
+constexpr Name kSendFlags[] = {NAME(MSG_NOERROR), NAME(MSG_EXCEPT), {"MSG_COPY", 040000}, NAME(IPC_NOWAIT)};
 constexpr Name kSemOperationFlags[] = {NAME(SEM_UNDO), NAME(IPC_NOWAIT)};
 constexpr Name kCommands[] = {NAME(IPC_RMID), NAME(IPC_SET), NAME(IPC_STAT), NAME(IPC_INFO),
                               NAME(GETPID),   NAME(GETVAL),  NAME(GETALL),   NAME(GETNCNT),

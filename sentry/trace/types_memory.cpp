@@ -38,7 +38,7 @@ constexpr Name kMapFlags[] = {MASKED_NAME(MAP_SHARED, kMapType),
                               {"30<<MAP_HUGE_SHIFT", MAP_HUGE_1GB, kHugeMask}};
 
 constexpr Name kMremapFlags[] = {NAME(MREMAP_MAYMOVE), NAME(MREMAP_FIXED), NAME(MREMAP_DONTUNMAP)};
-constexpr Name kMsyncFlags[] = {NAME(MS_ASYNC), NAME(MS_INVALIDATE), NAME(MS_SYNC)};
+constexpr Name kMsyncFlags[] = {NAME(MS_SYNC), NAME(MS_ASYNC), NAME(MS_INVALIDATE)};
 constexpr Name kMlock2Flags[] = {{"MLOCK_ONFAULT", 1}};
 constexpr Name kMlockallFlags[] = {NAME(MCL_CURRENT), NAME(MCL_FUTURE), NAME(MCL_ONFAULT)};
 

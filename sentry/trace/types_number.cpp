@@ -166,6 +166,7 @@ constexpr Type kTypes[] = {
     {"Long", show_signed},
     {"ULong", show_unsigned},
     {"Hex", show_hex},
+    {"UnusedHalf", show_nothing},
     {"Hex32", show_hex},
     {"int", show_signed, 4},
     {"uint32_t", show_unsigned, 4},

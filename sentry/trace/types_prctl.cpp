@@ -228,7 +228,7 @@ Value show_prctl_result(Scope& scope, const Type&, const Source& source) {
   const OptionPlan* plan = plan_of(scope.argument(0));
   if (plan == nullptr || plan->result == nullptr) return Value::integer(static_cast<int64_t>(source.number));
   scope.remark({}, plan->result->show(scope, *plan->result, source));
-  return Value::hex(source.number);
+  return plan->result->show == show_flags ? Value::hex(source.number) : Value::natural(source.number);
 }
 
 // ---- arch_prctl ----

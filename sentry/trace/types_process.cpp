@@ -59,8 +59,18 @@ Value clone_flags(uint64_t number, uint64_t signal_bits) {
   return value;
 }
 
+// strace names each argument of clone, whose order differs between machines.
+Value labelled(Value value) {
+  value.shows_name = true;
+  return value;
+}
+
 Value show_clone_flags(Scope&, const Type&, const Source& source) {
-  return clone_flags(source.number, CSIGNAL);
+  return labelled(clone_flags(source.number, CSIGNAL));
+}
+
+Value show_stack(Scope&, const Type&, const Source& source) {
+  return labelled(Value::address(source.number));
 }
 
 Value show_namespace_flags(Scope&, const Type& type, const Source& source) {
@@ -73,13 +83,13 @@ Value show_namespace_flags(Scope&, const Type& type, const Source& source) {
 // clone's pointers that it only looks at when its flags say so.
 template <uint64_t kFlags>
 Value show_clone_address(Scope& scope, const Type&, const Source& source) {
-  return (scope.argument(0) & kFlags) != 0 ? Value::address(source.number) : Value{};
+  return (scope.argument(0) & kFlags) != 0 ? labelled(Value::address(source.number)) : Value{};
 }
 
 Value show_parent_tid(Scope& scope, const Type&, const Source& source) {
   if ((scope.argument(0) & (CLONE_PARENT_SETTID | CLONE_PIDFD)) == 0) return {};
   static constexpr Type kTid{"", show_signed, 4};
-  return scope.is_exit() ? scope.pointer(kTid, source.number) : Value::pending();
+  return labelled(scope.is_exit() ? scope.pointer(kTid, source.number) : Value::pending());
 }
 
 Value show_clone_arguments(Scope& scope, const Type&, const Source& source) {
@@ -106,8 +116,9 @@ Value show_clone_arguments(Scope& scope, const Type&, const Source& source) {
 
 // ---- wait ----
 constexpr Name kWaitOptions[] = {
-    NAME(WNOHANG), NAME(WUNTRACED),        NAME(WEXITED),      NAME(WCONTINUED),
+    NAME(WNOHANG), NAME(WSTOPPED),         NAME(WEXITED),      NAME(WCONTINUED),
     NAME(WNOWAIT), {"__WCLONE", __WCLONE}, {"__WALL", __WALL}, {"__WNOTHREAD", __WNOTHREAD}};
+constexpr Name kOldWaitOptions[] = {NAME(WUNTRACED)};
 constexpr Name kWaitTypes[] = {NAME(P_ALL), NAME(P_PID), NAME(P_PGID), NAME(P_PIDFD)};
 
 Value show_wait_status(Scope&, const Type&, const Source& source) {
@@ -398,7 +409,7 @@ constexpr Name kPidFdFlags[] = {{"PIDFD_NONBLOCK", 04000},
                                 {"PIDFD_SIGNAL_PROCESS_GROUP", 4}};
 constexpr Name kCloseRangeFlags[] = {{"CLOSE_RANGE_UNSHARE", 2}, {"CLOSE_RANGE_CLOEXEC", 4}};
 constexpr Name kPipeFlags[] = {
-    {"O_CLOEXEC", 02000000}, {"O_NONBLOCK", 04000}, {"O_DIRECT", 040000}, {"O_NOTIFICATION_PIPE", 0200}};
+    {"O_NONBLOCK", 04000}, {"O_DIRECT", 040000}, {"O_CLOEXEC", 02000000}, {"O_NOTIFICATION_PIPE", 0200}};
 constexpr Name kRandomFlags[] = {{"GRND_NONBLOCK", 1}, {"GRND_RANDOM", 2}, {"GRND_INSECURE", 4}};
 
 constexpr Name kRseqFlags[] = {{"RSEQ_FLAG_UNREGISTER", 1}};
@@ -456,6 +467,7 @@ namespace {
 constexpr Type kTypes[] = {
     kCloneFlagNames,
     {"NamespaceFlags", show_namespace_flags, 8, kTimeNamespace, "CLONE_???"},
+    {"StackAddress", show_stack},
     {"ChildTidPtr", show_clone_address<CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID>},
     {"ParentTidPtr", show_parent_tid},
     {"TlsAddress", show_clone_address<CLONE_SETTLS>},
@@ -501,7 +513,7 @@ constexpr Type kTypes[] = {
     {"RandomFlags", show_flags, 4, kRandomFlags, "GRND_???"},
     {"RseqFlags", show_flags, 4, kRseqFlags, "RSEQ_FLAG_???"},
 };
-constexpr Names kMoreNames[] = {kCapabilities, kSchedulerFlags, kCapabilityVersions};
+constexpr Names kMoreNames[] = {kOldWaitOptions, kCapabilities, kSchedulerFlags, kCapabilityVersions};
 
 }  // namespace
 

@@ -34,6 +34,7 @@ struct Value {
   bool is_inverted = false;
   bool is_brief = true;         // false: a field that text leaves out ("..." stands for it); JSON has it
   bool is_abstract = false;     // of a string: the name of an abstract socket, written @"name"
+  bool shows_name = false;      // of an argument: text says "name=" before it, as strace does for clone
   bool names_itself = false;    // of a field: its text says what it is, without "name="
   bool is_hexadecimal = false;  // of a string: bytes that are no text
   std::string_view name;        // of an argument or field; lives as long as the program
