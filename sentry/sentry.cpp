@@ -5,6 +5,7 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "sentry/dispatch.h"
@@ -20,6 +21,19 @@ uint64_t boot_time_ns() {
   timespec now;
   ::clock_gettime(CLOCK_BOOTTIME, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+// A file system in memory is full when the memory is. Where this cannot be told the file system's word
+// counts.
+void bound_by_memory(ResourceView& resources, struct statfs& status) {
+  auto lines = resources.memory();
+  if (!lines || status.f_bsize <= 0) return;
+  auto blocks = [&](const char* name) {
+    return lines->value_of(name) * 1024 / static_cast<uint64_t>(status.f_bsize);
+  };
+  status.f_blocks = std::min<fsblkcnt_t>(status.f_blocks, blocks("MemTotal"));
+  status.f_bfree = std::min<fsblkcnt_t>({status.f_bfree, status.f_blocks, blocks("MemAvailable")});
+  status.f_bavail = std::min(status.f_bavail, status.f_bfree);
 }
 
 }  // namespace
@@ -47,6 +61,7 @@ Sentry::Sentry(SentryParts parts)
       start_time_ns_(boot_time_ns() - parts_.resources->uptime_ns()) {
   parts_.vfs->set_executing_check(
       [this](const vfs::Attributes& attributes) { return running_programs_.is_running(attributes); });
+  parts_.vfs->set_memory_bound([this](struct statfs& status) { bound_by_memory(*parts_.resources, status); });
 }
 
 Sentry::~Sentry() = default;

@@ -86,6 +86,8 @@ class ResourceView {
   virtual std::vector<int> cpus() = 0;
   // Those that the kernel may run the workload on; cpus() is a part of them where a quota is smaller.
   virtual std::vector<int> allowed_cpus() { return cpus(); }
+  // Those that it could ever run on (the size of tables by CPU number, which getcpu(2) must stay within).
+  virtual std::vector<int> possible_cpus() { return allowed_cpus(); }
   // One block of /proc/cpuinfo for each of cpus(), without the empty line after it.
   virtual Result<std::vector<std::string>> cpu_descriptions() = 0;
   // An attribute below /sys/devices/system/cpu/cpuN ("topology/core_id"), newline included. Errors: ENOENT.
@@ -111,5 +113,8 @@ class ResourceView {
   // that tells of the workload alone), EACCES.
   virtual Result<UniqueFd> open_pressure(std::string_view, int) { return err(ENOENT); }
 };
+
+// What a thread whose affinity is `real` is told of, when the workload is shown `shown`. Both ascending.
+std::vector<int> affinity_inside(const std::vector<int>& real, const std::vector<int>& shown);
 
 }  // namespace sandbox

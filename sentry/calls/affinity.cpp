@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 
 #include "sandbox/resource_view.h"
 #include "sentry/calls/handlers.h"
@@ -33,14 +34,12 @@ class CpuMask {
   bool is_empty() const {
     return std::ranges::all_of(words_, [](uint64_t word) { return word == 0; });
   }
-  // Its lowest `count` CPUs.
-  CpuMask first(size_t count) const {
-    CpuMask lowest;
-    for (size_t i = 0; i < words_.size(); ++i) {
-      for (uint64_t rest = words_[i]; rest != 0 && count > 0; rest &= rest - 1, --count)
-        lowest.words_[i] |= rest & -rest;
-    }
-    return lowest;
+  std::vector<int> cpus() const {
+    std::vector<int> numbers;
+    for (size_t i = 0; i < words_.size(); ++i)
+      for (uint64_t rest = words_[i]; rest != 0; rest &= rest - 1)
+        numbers.push_back(static_cast<int>(i * 64) + std::countr_zero(rest));
+    return numbers;
   }
   std::span<std::byte> bytes(size_t length) {
     return std::as_writable_bytes(std::span(words_)).first(length);
@@ -70,10 +69,7 @@ SyscallResult sys_sched_getaffinity(Call& call, Pid pid, Size size, OutCpuSet po
   CpuMask real;
   long length =
       TRY(host_result(::syscall(SYS_sched_getaffinity, task->host_tid, mask_length(size), real.data())));
-  std::vector<int> cpus = call.sentry().resources().cpus();
-  CpuMask shown = real & CpuMask(cpus);
-  // It was put where the sandbox is not shown to reach, before its quota got smaller or from outside.
-  if (shown.is_empty()) shown = real.first(cpus.size());
+  CpuMask shown(affinity_inside(real.cpus(), call.sentry().resources().cpus()));
   TRY(call.memory().write_bytes(pointer.address, shown.bytes(static_cast<size_t>(length))));
   return length;
 }

@@ -32,6 +32,7 @@ class SandboxResources final : public ResourceView {
 
   std::vector<int> cpus() override { return current_cpus().shown; }
   std::vector<int> allowed_cpus() override { return current_cpus().allowed; }
+  std::vector<int> possible_cpus() override { return host_->possible_cpus(); }
   Result<std::vector<std::string>> cpu_descriptions() override;
   Result<std::string> cpu_attribute(int cpu, std::string_view path) override;
   Result<MemoryLines> memory() override;

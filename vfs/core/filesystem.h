@@ -28,6 +28,8 @@ class Filesystem {
 
   virtual InodePtr root() = 0;  // a directory, or for a bind of one file that file
   virtual Result<struct statfs> statfs() = 0;
+  // Whether what is written here takes memory, and no disk.
+  virtual bool is_in_memory() { return false; }
   // Third field of mountinfo, the device of directories of this file system.
   virtual dev_t device() = 0;
   // What mountinfo prints as source and as super options ("overlay", "rw,size=65536k").

@@ -59,6 +59,8 @@ void Vfs::set_executing_check(std::function<bool(const Attributes&)> is_executin
   is_executing_ = std::move(is_executing);
 }
 
+void Vfs::set_memory_bound(std::function<void(struct statfs&)> bound) { memory_bound_ = std::move(bound); }
+
 std::optional<Location> Vfs::directory_of(int host_fd) {
   struct stat status;
   if (::fstat(host_fd, &status) != 0 || !S_ISDIR(status.st_mode)) return std::nullopt;
@@ -176,6 +178,7 @@ Result<struct statfs> Vfs::statfs(const Caller& caller, const Location& base, st
   std::shared_lock lock(tree_lock_);
   Location location = TRY(walk_locked(caller, base, path, options));
   struct statfs status = TRY(location.mount->filesystem->statfs());
+  if (location.mount->filesystem->is_in_memory()) memory_bound_(status);
   const MountFlags& flags = location.mount->flags;
   constexpr long kValid = 0x20, kReadOnly = 1, kNosuid = 2, kNodev = 4, kNoexec = 8;
   status.f_flags = kValid | (flags.is_read_only ? kReadOnly : 0) | (flags.is_nosuid ? kNosuid : 0) |

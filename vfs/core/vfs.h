@@ -76,6 +76,8 @@ class Vfs {
   void note_passed_descriptor(int host_fd);
   // Whether some task executes the file with these attributes (ETXTBSY).
   void set_executing_check(std::function<bool(const Attributes&)> is_executing);
+  // Cuts what statfs tells of a file system in memory down to the memory that the workload may have.
+  void set_memory_bound(std::function<void(struct statfs&)> bound);
 
   // ---- walking ----
   Result<Location> walk(const Caller&, const Location& base, std::string_view path, const WalkOptions&);
@@ -237,6 +239,7 @@ class Vfs {
   std::vector<MountPtr> mounts_;  // in mount order
   std::unordered_map<std::string, FilesystemFactory> factories_;
   std::function<bool(const Attributes&)> is_executing_;
+  std::function<void(struct statfs&)> memory_bound_ = [](struct statfs&) {};
   IdMap uid_map_, gid_map_;
   std::shared_ptr<Filesystem> anonymous_;  // what descriptors without a name live in
   MountPtr anonymous_mount_;

@@ -14,6 +14,7 @@ class HostFs final : public Filesystem {
 
   InodePtr root() override;
   Result<struct statfs> statfs() override;
+  bool is_in_memory() override;
   dev_t device() override { return root_->identity().device; }
   std::string source() override { return source_.empty() ? type() : source_; }
   std::string options() override { return options_; }

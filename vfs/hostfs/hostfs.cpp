@@ -1,6 +1,7 @@
 // The file system object of hostfs.
 #include "vfs/hostfs/hostfs.h"
 
+#include <linux/magic.h>
 #include <sys/vfs.h>
 
 #include "vfs/hostfs/host_inode.h"
@@ -45,6 +46,11 @@ Result<struct statfs> HostFs::statfs() {
   struct statfs result;
   TRY(host_status(fstatfs(root.get(), &result)));
   return result;
+}
+
+bool HostFs::is_in_memory() {
+  auto status = statfs();
+  return status && status->f_type == TMPFS_MAGIC;
 }
 
 std::optional<std::string> HostFs::path_of_descriptor(int fd) {

@@ -24,6 +24,7 @@ class OverlayFs final : public Filesystem {
 
   InodePtr root() override;
   Result<struct statfs> statfs() override;
+  bool is_in_memory() override;
   dev_t device() override { return device_; }
   std::string source() override { return source_; }
   std::string options() override { return has_upper() ? "rw" : "ro"; }

@@ -106,6 +106,12 @@ Result<struct statfs> OverlayFs::statfs() {
   return result;
 }
 
+bool OverlayFs::is_in_memory() {
+  auto top = layers_.front().handle->pin();
+  struct statfs status;
+  return top && fstatfs(top->get(), &status) == 0 && status.f_type == TMPFS_MAGIC;
+}
+
 std::optional<std::string> OverlayFs::path_of_descriptor(int fd) {
   for (const LayerDirectory& layer : layers_) {
     auto root = layer.handle->pin();

@@ -19,6 +19,10 @@ class Procfs final : public SyntheticFilesystem {
   const ProcfsOptions& options_of_mount() const { return options_; }
   // /proc/sys/kernel/random/boot_id: drawn once for each sandbox.
   const std::string& boot_id() const { return boot_id_; }
+  // Building only: descriptors of that host file were opened from `path` here.
+  void note_native(dev_t device, ino_t inode, std::string path) {
+    native_paths_[{device, inode}] = std::move(path);
+  }
   // Whether the host kernel was built with /proc/PID/`name`.
   bool is_on_host(std::string_view name);
 
@@ -30,7 +34,8 @@ class Procfs final : public SyntheticFilesystem {
   const ProcfsOptions options_;
   const std::string boot_id_;
   std::mutex host_names_lock_;
-  std::map<std::string, bool, std::less<>> host_names_;  // those that were asked for
+  std::map<std::string, bool, std::less<>> host_names_;          // those that were asked for
+  std::map<std::pair<dev_t, ino_t>, std::string> native_paths_;  // built with the tree
 };
 
 // ---- files of the root ----
@@ -51,6 +56,7 @@ struct RootFile {
 // One table a source file, put together by the root directory.
 std::span<const RootFile> machine_files();  // resources: meminfo, stat ...
 std::span<const RootFile> system_files();   // version, filesystems, devices ...
+void add_pressure(Procfs& procfs, FixedDirectory& root);
 std::span<const RootFile> cgroup_files();
 void add_sysctls(Procfs& procfs, FixedDirectory& sys);
 

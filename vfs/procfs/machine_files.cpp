@@ -112,15 +112,6 @@ Result<std::string> generate_swaps(const RootContext& context) {
 Result<std::string> generate_vmstat(const RootContext& context) { return context.resources.vmstat(); }
 Result<std::string> generate_diskstats(const RootContext& context) { return context.resources.diskstats(); }
 Result<std::string> generate_partitions(const RootContext& context) { return context.resources.partitions(); }
-Result<std::string> generate_cpu_pressure(const RootContext& context) {
-  return context.resources.pressure("cpu");
-}
-Result<std::string> generate_io_pressure(const RootContext& context) {
-  return context.resources.pressure("io");
-}
-Result<std::string> generate_memory_pressure(const RootContext& context) {
-  return context.resources.pressure("memory");
-}
 
 // ---- tables with a column a CPU: which device interrupts the host is not told ----
 
@@ -206,15 +197,13 @@ Result<std::string> generate_zoneinfo(const RootContext& context) {
 }
 
 constexpr RootFile kFiles[] = {
-    {"meminfo", 0444, generate_meminfo},         {"cpuinfo", 0444, generate_cpuinfo},
-    {"uptime", 0444, generate_uptime},           {"stat", 0444, generate_stat},
-    {"loadavg", 0444, generate_loadavg},         {"swaps", 0444, generate_swaps},
-    {"vmstat", 0444, generate_vmstat},           {"diskstats", 0444, generate_diskstats},
-    {"partitions", 0444, generate_partitions},   {"pressure/cpu", 0444, generate_cpu_pressure},
-    {"pressure/io", 0444, generate_io_pressure}, {"pressure/memory", 0444, generate_memory_pressure},
-    {"interrupts", 0444, generate_interrupts},   {"softirqs", 0444, generate_softirqs},
-    {"schedstat", 0444, generate_schedstat},     {"buddyinfo", 0444, generate_buddyinfo},
-    {"zoneinfo", 0444, generate_zoneinfo},
+    {"meminfo", 0444, generate_meminfo},       {"cpuinfo", 0444, generate_cpuinfo},
+    {"uptime", 0444, generate_uptime},         {"stat", 0444, generate_stat},
+    {"loadavg", 0444, generate_loadavg},       {"swaps", 0444, generate_swaps},
+    {"vmstat", 0444, generate_vmstat},         {"diskstats", 0444, generate_diskstats},
+    {"partitions", 0444, generate_partitions}, {"interrupts", 0444, generate_interrupts},
+    {"softirqs", 0444, generate_softirqs},     {"schedstat", 0444, generate_schedstat},
+    {"buddyinfo", 0444, generate_buddyinfo},   {"zoneinfo", 0444, generate_zoneinfo},
 };
 
 }  // namespace

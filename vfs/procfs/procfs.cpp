@@ -138,6 +138,8 @@ std::optional<std::string> Procfs::path_of_descriptor(int host_fd) {
   };
   struct stat file, proc;
   if (::fstat(host_fd, &file) < 0 || ::fstat(options_.kernel.host_proc(), &proc) < 0) return std::nullopt;
+  auto native = native_paths_.find({file.st_dev, file.st_ino});
+  if (native != native_paths_.end()) return native->second;
   if (file.st_dev != proc.st_dev) return std::nullopt;
   auto path = link_to(host_fd);
   auto top = link_to(options_.kernel.host_proc());
@@ -166,6 +168,7 @@ std::shared_ptr<Filesystem> create_procfs(ProcfsOptions options) {
   for (const RootFile& row : system_files()) add_root_file(*procfs, *root, row);
   for (const RootFile& row : cgroup_files()) add_root_file(*procfs, *root, row);
   for (const char* name : kEmptyDirectories) root->directory_at(name);
+  add_pressure(*procfs, *root);
   add_links(*procfs, *root);
   add_sysctls(*procfs, root->directory_at("sys"));
   procfs->set_root(std::move(root));

@@ -8,6 +8,7 @@
 #include "vfs/procfs/task_auxv.h"
 #include "vfs/procfs/task_ids.h"
 #include "vfs/synthetic/text.h"
+#include "vfs/sysfs/cpu_list.h"
 
 namespace sandbox::vfs {
 namespace {
@@ -122,6 +123,14 @@ Result<std::string> generate_status(const TaskContext& context) {
   TaskIds ids = find_task_ids(context, text);
   std::string shown;
   shown.reserve(text.size());
+  auto cpus_allowed = [&]() -> std::vector<int> {
+    constexpr std::string_view kKey = "\nCpus_allowed_list:\t";
+    size_t at = text.find(kKey);
+    if (at == std::string::npos) return {};
+    std::string_view list = std::string_view(text).substr(at + kKey.size());
+    return affinity_inside(parse_cpu_list(list.substr(0, list.find('\n'))),
+                           context.procfs.resources().cpus());
+  };
   for_each_line(text, [&](std::string_view line) {
     // The kernel escapes newlines in Name, so that every line starts with its own key.
     size_t colon = line.find(':');
@@ -144,6 +153,10 @@ Result<std::string> generate_status(const TaskContext& context) {
       number(0);
     } else if (key == "PPid") {
       number(ids.parent);
+    } else if (key == "Cpus_allowed") {
+      number(format_cpu_mask(cpus_allowed()));
+    } else if (key == "Cpus_allowed_list") {
+      number(format_cpu_list(cpus_allowed()));
     } else if (key == "NSpgid") {
       number(ids.group);
     } else if (key == "NSsid") {

@@ -10,6 +10,7 @@
 
 #include "vfs/synthetic/host_file.h"
 #include "vfs/synthetic/text.h"
+#include "vfs/sysfs/cpu_list.h"
 
 namespace sandbox::vfs {
 namespace {
@@ -19,6 +20,7 @@ class HostResources : public ResourceView {
   HostResources(int proc, UniqueFd sys) : proc_(proc), sys_(std::move(sys)) {}
 
   std::vector<int> cpus() override;
+  std::vector<int> possible_cpus() override;
   Result<std::vector<std::string>> cpu_descriptions() override;
   Result<std::string> cpu_attribute(int cpu, std::string_view path) override;
   Result<MemoryLines> memory() override;
@@ -77,6 +79,13 @@ std::vector<int> HostResources::cpus() {
   }
   if (numbers.empty()) numbers.push_back(0);
   return numbers;
+}
+
+std::vector<int> HostResources::possible_cpus() {
+  if (sys_) {
+    if (auto text = read_host_file(sys_.get(), "devices/system/cpu/possible")) return parse_cpu_list(*text);
+  }
+  return cpus();
 }
 
 Result<std::vector<std::string>> HostResources::cpu_descriptions() {

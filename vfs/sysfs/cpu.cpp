@@ -91,10 +91,14 @@ class CpuDirectory : public FixedDirectory {
  public:
   CpuDirectory(Sysfs& sysfs, uint64_t inode) : FixedDirectory(sysfs, inode), sysfs_(sysfs) {
     ResourceView& resources = sysfs.resources();
-    for (const char* name : {"online", "possible", "present"})
+    for (const char* name : {"online", "present"})
       add_attribute(sysfs, *this, name, [&resources](const Caller*) -> Result<std::string> {
         return format_cpu_list(resources.cpus()) + "\n";
       });
+    // A thread may find itself on a CPU that a quota hides: tables of that many must have room for it.
+    add_attribute(sysfs, *this, "possible", [&resources](const Caller*) -> Result<std::string> {
+      return format_cpu_list(resources.possible_cpus()) + "\n";
+    });
     for (const char* name : {"offline", "isolated", "nohz_full"})
       add_attribute(sysfs, *this, name, [](const Caller*) -> Result<std::string> { return "\n"; });
     add_attribute(sysfs, *this, "kernel_max",
