@@ -9,6 +9,20 @@
 
 namespace sandbox::vfs {
 
+namespace {
+
+Result<void> write_all(int file, std::string_view content) {
+  size_t done = 0;
+  while (done < content.size()) {
+    ssize_t count = ::pwrite(file, content.data() + done, content.size() - done, static_cast<off_t>(done));
+    if (count < 0 && errno == EINTR) continue;
+    done += static_cast<size_t>(TRY(host_result(count)));
+  }
+  return {};
+}
+
+}  // namespace
+
 GeneratedFiles::GeneratedFiles(UniqueFd directory) : directory_(std::move(directory)) {
   struct stat status;
   if (::fstat(directory_.get(), &status) == 0) device_ = status.st_dev;
@@ -18,7 +32,7 @@ Result<UniqueFd> GeneratedFiles::open(const Location& where, std::string_view co
                                       mode_t permissions) {
   UniqueFd writer(
       TRY(host_result(::openat(directory_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, permissions & 0777))));
-  TRY(replace_content(writer.get(), content));
+  TRY(write_all(writer.get(), content));
   struct stat status;
   TRY(host_status(::fstat(writer.get(), &status)));
   {
@@ -44,15 +58,27 @@ std::optional<Location> GeneratedFiles::location_of(dev_t device, ino_t inode) {
   return Location{found->second.mount, found->second.dentry};
 }
 
-Result<void> GeneratedFiles::replace_content(int file, std::string_view content) {
-  // Writing before cutting: a reader at 0 sees whole lines of the old or the new text, never an empty file.
-  size_t done = 0;
-  while (done < content.size()) {
-    ssize_t count = ::pwrite(file, content.data() + done, content.size() - done, static_cast<off_t>(done));
-    if (count < 0 && errno == EINTR) continue;
-    done += static_cast<size_t>(TRY(host_result(count)));
+Result<std::string> GeneratedFiles::refill(int host_fd, ino_t inode,
+                                           const std::function<Result<std::string>()>& make) {
+  Refilled& file = refilled_[inode % kRefilled];
+  std::lock_guard lock(file.lock);
+  std::string content = TRY(make());
+  bool is_known = file.inode == inode;
+  // What the workload may have written itself goes away.
+  bool is_read_only = (TRY(host_result(::fcntl(host_fd, F_GETFL))) & O_ACCMODE) == O_RDONLY;
+  if (is_known && is_read_only && file.content == content) return content;
+  if (!is_known) {
+    std::string path = "/proc/self/fd/" + std::to_string(host_fd);
+    file.inode = 0;
+    file.writer = UniqueFd(TRY(host_result(::open(path.c_str(), O_WRONLY | O_CLOEXEC))));
   }
-  return host_status(::ftruncate(file, static_cast<off_t>(content.size())));
+  // Writing before cutting: a reader at 0 sees whole lines of the old or the new text, never an empty file.
+  TRY(write_all(file.writer.get(), content));
+  if (!is_known || !is_read_only || file.content.size() != content.size())
+    TRY(host_status(::ftruncate(file.writer.get(), static_cast<off_t>(content.size()))));
+  file.inode = inode;
+  file.content = content;
+  return content;
 }
 
 }  // namespace sandbox::vfs

@@ -1,6 +1,8 @@
 // Generated files: private tmpfs files filled when opened and again whenever reading restarts at 0.
 #pragma once
 
+#include <array>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <unordered_map>
@@ -20,9 +22,9 @@ class GeneratedFiles {
   Result<UniqueFd> open(const Location& where, std::string_view content, int flags, mode_t permissions);
   // Where the file with these numbers was opened; nothing when it is none of ours.
   std::optional<Location> location_of(dev_t device, ino_t inode);
-  // Replaces the whole content; a reader at offset 0 sees the old or the new text, never a mixture of
-  // lengths.
-  static Result<void> replace_content(int file, std::string_view content);
+  // Makes the text anew and puts it into the file that `host_fd` has open; the text. One file's refills
+  // follow each other, so that none writes what is older. Errors: those of `make`, and the old text stays.
+  Result<std::string> refill(int host_fd, ino_t inode, const std::function<Result<std::string>()>& make);
 
  private:
   static constexpr size_t kMaximumRemembered = 16384;
@@ -30,7 +32,17 @@ class GeneratedFiles {
     MountPtr mount;
     DentryPtr dentry;
   };
+  // The file of those with its remainder that was refilled last, ready to be written again.
+  struct Refilled {
+    std::mutex lock;  // held while a text is made: the tree lock is taken under it
+    ino_t inode = 0;
+    UniqueFd writer;
+    std::string content;  // what the file holds
+  };
+  static constexpr size_t kRefilled = 16;
+
   UniqueFd directory_;
+  std::array<Refilled, kRefilled> refilled_;
   dev_t device_ = 0;
   std::mutex lock_;
   std::list<uint64_t> order_;

@@ -209,23 +209,18 @@ Result<void> Vfs::read_directory(const Caller& caller, int host_fd,
   return {};
 }
 
-Result<bool> Vfs::refill(const Caller& caller, int host_fd) {
+Result<std::optional<std::string>> Vfs::refill(const Caller& caller, int host_fd) {
   struct stat status;
   TRY(host_status(::fstat(host_fd, &status)));
-  if (!S_ISREG(status.st_mode)) return false;
+  if (!S_ISREG(status.st_mode)) return std::nullopt;
   std::optional<Location> location = generated_->location_of(status.st_dev, status.st_ino);
-  if (!location) return false;
-  std::string content;
-  {
+  if (!location) return std::nullopt;
+  auto made = generated_->refill(host_fd, status.st_ino, [&]() -> Result<std::string> {
     std::shared_lock lock(tree_lock_);
-    auto fresh = location->dentry->inode()->generate(&caller);
-    if (!fresh) return true;  // its process is gone: the last content stays
-    content = std::move(*fresh);
-  }
-  std::string path = "/proc/self/fd/" + std::to_string(host_fd);
-  UniqueFd writer(TRY(host_result(::open(path.c_str(), O_WRONLY | O_CLOEXEC))));
-  TRY(GeneratedFiles::replace_content(writer.get(), content));
-  return true;
+    return location->dentry->inode()->generate(&caller);
+  });
+  if (!made) return std::nullopt;  // its process is gone: the last content stays
+  return *std::move(made);
 }
 
 }  // namespace sandbox::vfs

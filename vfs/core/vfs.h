@@ -118,8 +118,9 @@ class Vfs {
   // whether the entry fitted, and the offset moves past those that did. Errors: ENOTDIR, ENOENT (deleted).
   Result<void> read_directory(const Caller&, int host_fd,
                               const std::function<bool(const ListedEntry&)>& take);
-  // Called before a read from offset 0: a generated file gets fresh content. False: not generated.
-  Result<bool> refill(const Caller&, int host_fd);
+  // Called before a read from offset 0: a generated file gets fresh content, which is returned. Nothing: the
+  // file is not generated, or its process is gone, and what it holds is to be read.
+  Result<std::optional<std::string>> refill(const Caller&, int host_fd);
 
   // ---- changing the tree ----
   Result<void> mkdir(const Caller&, const Location& base, std::string_view path, mode_t mode);

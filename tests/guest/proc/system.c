@@ -1,6 +1,7 @@
 // The files of /proc that describe the machine, and the calls that must agree with them.
 #include "../guest.h"
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/sysinfo.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
@@ -50,6 +51,51 @@ TEST(memory_information_is_fresh) {
   while (have < sizeof before - 1 && (got = read(fd, before + have, 100)) > 0) have += got;
   CHECK(strncmp(before, "MemTotal:", 9) == 0);
   CHECK(strstr(before, "MemAvailable:") != NULL && strstr(before, "SwapTotal:") != NULL);
+}
+
+static long long field_in(const char* text, const char* field) {
+  const char* at = strstr(text, field);
+  return at == NULL ? -1 : atoll(at + strlen(field) + 1);
+}
+
+static void* read_whole(void* shared) {
+  static const char* halves[][3] = {{"Active:", "Active(anon):", "Active(file):"}, {"Inactive:", "Inactive(anon):", "Inactive(file):"}};
+  int fd = *(int*)shared;
+  char text[8192];
+  for (int round = 0; round < 300; ++round) {
+    ssize_t size = pread(fd, text, sizeof text - 1, 0);
+    if (size < 500 || text[size - 1] != '\n' || strncmp(text, "MemTotal:", 9) != 0) return "a text without its start or end";
+    text[size] = 0;
+    for (int i = 0; i < 2; ++i)
+      if (field_in(text, halves[i][0]) != field_in(text, halves[i][1]) + field_in(text, halves[i][2])) return "lines of two moments";
+  }
+  return NULL;
+}
+
+// Several threads, one descriptor, and memory that comes and goes.
+TEST(reading_together_is_never_torn) {
+  int fd = MUST(open("/proc/meminfo", O_RDONLY));
+  pthread_t threads[4];
+  for (int i = 0; i < 4; ++i) REQUIRE(pthread_create(&threads[i], NULL, read_whole, &fd) == 0);
+  for (int round = 0; round < 20; ++round) {
+    size_t size = (round % 4 + 1) << 20;
+    char* map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    REQUIRE(map != MAP_FAILED);
+    munmap(map, size);
+  }
+  for (int i = 0; i < 4; ++i) {
+    void* complaint = NULL;
+    pthread_join(threads[i], &complaint);
+    if (complaint != NULL) GUEST_FAILED("%s", (char*)complaint);
+  }
+  // No more than was asked for, and nothing for a descriptor that cannot be read.
+  char byte[2] = {0, 'x'};
+  CHECK_EQ(pread(fd, byte, 1, 0), 1);
+  CHECK(byte[0] == 'M' && byte[1] == 'x');
+  CHECK_EQ(pread(fd, byte, 0, 0), 0);
+  ERR(syscall(SYS_pread64, fd, 8, 100, 0), EFAULT);
+  int unreadable = MUST(open("/proc/meminfo", O_PATH));
+  ERR(pread(unreadable, byte, 1, 0), EBADF);
 }
 
 TEST(memory_agrees_with_sysinfo) {
