@@ -22,7 +22,7 @@ class MeasuredWay {
   void record(Way way, uint64_t duration_ns);
 
  private:
-  static constexpr uint32_t kRound = 256, kTrial = 12;  // choices in a round, and of them with the other way
+  static constexpr uint32_t kRound = 1024, kTrial = 12;  // choices in a round, and of them with the other way
   static constexpr uint32_t kSamples = 9;
   static constexpr uint32_t kReview = 32;  // choices between two looks at the medians
 

@@ -58,8 +58,10 @@ Result<PathArgument> Call::path_at_nofollow(DirFd directory, GuestPtr<const char
 Result<UniqueFd> Call::descriptor(Fd fd) {
   if (fd < 0) return err(EBADF);
   UniqueFd copy = TRY(task_->descriptor(fd));
-  // The pid the pidfd was opened by may have been another thread's by then.
-  if (!intercepted_->is_waiting()) return err(EBADF);
+  if (!task_->is_table_certain()) {
+    if (!intercepted_->is_waiting()) return err(EBADF);
+    task_->set_table_certain();
+  }
   return copy;
 }
 

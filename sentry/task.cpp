@@ -128,7 +128,10 @@ Result<UniqueFd> Task::descriptor(int fd) {
     if (copy || copy.error() == Errno(EBADF) || is_group_leader()) return copy;
   }
   std::lock_guard guard(lock_);
-  if (!own_pidfd_) own_pidfd_ = TRY(open_pidfd(host_tid, PIDFD_THREAD));
+  if (!own_pidfd_) {
+    is_table_certain_.store(false, std::memory_order_relaxed);
+    own_pidfd_ = TRY(open_pidfd(host_tid, PIDFD_THREAD));
+  }
   return duplicate_from(own_pidfd_.get(), fd);
 }
 

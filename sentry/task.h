@@ -126,6 +126,10 @@ class Task {
   void inherit_credentials(const Task& parent);
 
   // A duplicate of descriptor `fd` of this task's table (pidfd_getfd). Errors: EBADF, ESRCH, EMFILE.
+  // The pid by which the table is found the first time may be another thread's by then: whoever finds the
+  // thread alive after a call of this says so, and later calls are certain to mean its table.
+  bool is_table_certain() const { return is_table_certain_.load(std::memory_order_relaxed); }
+  void set_table_certain() { is_table_certain_.store(true, std::memory_order_relaxed); }
   Result<UniqueFd> descriptor(int fd);
 
   // The ids that the workload sees, read once from NSpid. 0 while unknown or when the task is gone.
@@ -141,6 +145,7 @@ class Task {
   std::atomic<bool> are_credentials_stale_{true};
   std::atomic<FileTable> files_;
   std::atomic<Interrupted> interrupted_{Interrupted::kNo};
+  std::atomic<bool> is_table_certain_{false};
   UniqueFd own_pidfd_;                   // lock_; of this thread, where the process's will not do
   std::atomic<uint64_t> inside_ids_{0};  // tid and tgid, 32 bits each
 };

@@ -3,6 +3,7 @@ import argparse
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 import tempfile
@@ -80,10 +81,52 @@ def skip_reasons(case):
     return [f"{case.get('name')}: {reason}" for reason in reasons]
 
 
+def hidden_folders():
+    """The checkout's folder and those above it that nobody but their owner may pass, from the top down."""
+    path, hidden = REPOSITORY, []
+    while path != "/":
+        if not os.stat(path).st_mode & stat.S_IXOTH:
+            hidden.insert(0, path)
+        path = os.path.dirname(path)
+    return hidden
+
+
+# In a mount namespace of its own: an overlay over the topmost hidden folder, in which it and those below it may be
+# passed, and the checkout itself on top, writable. $1: the checkout, $2 and on to "--": hidden folders.
+OPENED = """set -e
+checkout=$1; shift
+top=$1; own=$(mktemp -d)
+mount -t tmpfs tmpfs "$own"
+mkdir "$own/checkout" "$own/upper" "$own/work"
+mount --bind "$checkout" "$own/checkout"
+mount -t overlay overlay -o "lowerdir=$top,upperdir=$own/upper,workdir=$own/work" "$top"
+while [ "$1" != -- ]; do chmod o+x "$1"; shift; done
+shift
+mount --bind "$own/checkout" "$checkout"
+umount -l "$own"; rmdir "$own"
+cd "$checkout"
+exec "$@"
+"""
+
+
+def for_everybody():
+    """Words before a command that let other users reach the checkout, as tests that become nobody need it; root's
+    home directory is closed to them."""
+    hidden = hidden_folders()
+    if os.geteuid() != 0 or not hidden:
+        return []
+    words = ["unshare", "--mount", "sh", "-c", OPENED, "sh", REPOSITORY, *hidden, "--"]
+    if subprocess.run([*words, "true"], stderr=subprocess.DEVNULL).returncode == 0:
+        return words
+    print(f"tools/test: {hidden[0]} is closed to other users, and cannot be opened for the tests alone: tests that become "
+          "another user will fail", file=sys.stderr)
+    return []
+
+
 def run_tests(preset, label, arguments):
     """Counts, reasons of skips, and names of failed tests."""
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        command = ["ctest", "--test-dir", f"build/{preset}", "-j", str(arguments.jobs), "--output-on-failure",
+        command = [*for_everybody(), "ctest", "--test-dir", f"build/{preset}", "-j", str(arguments.jobs), "--output-on-failure",
                    "--no-tests=error", "--timeout", "600", "--output-junit", report.name,
                    "--test-output-size-passed", FULL_OUTPUT, "--test-output-size-failed", FULL_OUTPUT]
         if label:

@@ -44,6 +44,15 @@ def refused(result, *words, code=125):
         check(word in result.stderr, f"{word!r} is not in:\n{result.stderr}")
 
 
+def is_alive(pid):
+    """A zombie is not: where nobody waits for orphans, as in many containers, it stays for ever."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
 def main(namespace):
     """Script [BINARY [CASE...]]: without a case all of them."""
     cases = {name[5:]: function for name, function in namespace.items() if name.startswith("test_")}

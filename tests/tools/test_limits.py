@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from cases import SANDBOX, Skip, check, equal, main, refused, sandbox
+from cases import check, equal, is_alive, main, refused, SANDBOX, sandbox, Skip
 
 
 def need_groups():
@@ -180,7 +180,7 @@ def test_killed_sentry_leaves_nothing_for_long():
     check(len(set(members)) >= 3, members)
     process.kill()
     process.communicate()
-    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in members), "the workload outlived its sentry")
+    wait_until(lambda: not any(is_alive(pid) for pid in members), "the workload outlived its sentry")
     check(groups_of(name), "nobody cleaned up yet, so the test shows nothing")
     equal(sandbox("run", "--pids-limit", "100", "true").returncode, 0)
     equal(groups_of(name), [])

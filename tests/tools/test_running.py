@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from cases import SANDBOX, Skip, check, equal, main, refused, sandbox
+from cases import check, equal, is_alive, main, refused, SANDBOX, sandbox, Skip
 from test_limits import groups_of, need_groups, start, unique, wait_until
 
 VERBS = ("ps", "stats", "top", "pause", "resume", "update")
@@ -117,7 +117,7 @@ def test_a_paused_sandbox_dies_with_its_sentry():
         result = sandbox("gc")
         equal(result.returncode, 0)
         check(running.name in result.stdout, result.stdout)
-        wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in members), "a frozen process is left")
+        wait_until(lambda: not any(is_alive(pid) for pid in members), "a frozen process is left")
         equal(groups_of(running.name), [])
         equal(sandbox("gc").stdout, "")
 
