@@ -1,11 +1,14 @@
 // The tracer's decoder: from registers and a fake memory to strace's text and to JSON.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <ctime>
 #include <map>
 #include <set>
 #include <string>
@@ -175,6 +178,106 @@ TEST_CASE("every argument and result of every call has a decoder") {
       CHECK(decodes(argument.type_name));
     }
   }
+}
+
+TEST_CASE("hostile arguments of every call end in printable text") {
+  Tracee t;
+  uint64_t state = 1;
+  const auto random = [&] {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return state >> 16;
+  };
+  // Memory that points into itself, at the kernel, at nothing, with lengths from small to absurd.
+  for (size_t at = 0; at + 8 <= kMapped; at += 8) {
+    const uint64_t words[] = {
+        FakeMemory::kStart + random() % kMapped, random() % 64, random(), ~uint64_t{0}, 0,
+        0xffffffff81000000 + random() % 4096};
+    t.memory.put(words[random() % std::size(words)], at);
+  }
+  const int64_t results[] = {0, 1, 100, INT64_MAX, -EINTR, -EFAULT, -516};
+  size_t longest = 0;
+  for (const SyscallRow& row : syscall_rows()) {
+    for (int round = 0; round < 40; ++round) {
+      std::array<uint64_t, 6> registers;
+      for (uint64_t& value : registers) {
+        const uint64_t values[] = {FakeMemory::kStart + random() % kMapped,
+                                   kEnd - random() % 16,
+                                   random() % 256,
+                                   uint64_t{1} << (random() % 64),
+                                   random(),
+                                   ~uint64_t{0},
+                                   0};
+        value = values[random() % std::size(values)];
+      }
+      const DecodedCall call = t.decoded(row.number, registers, results[random() % std::size(results)]);
+      std::string text = to_text(call);
+      for (const Value& argument : call.arguments) text += to_json(argument);
+      text += to_json(call.result->value) + to_json(call.result->remarks);
+      longest = std::max(longest, text.size());
+      const bool is_clean =
+          std::ranges::none_of(text, [](unsigned char byte) { return byte < ' ' || byte == 0x7f; });
+      if (!is_clean) {
+        CAPTURE(row.name);
+        CAPTURE(text);
+        CHECK(is_clean);
+      }
+    }
+  }
+  CHECK(longest < 1 << 20);
+}
+
+TEST_CASE("control messages with lengths that lie") {
+  Tracee t;
+  const auto header = [&](uint64_t length, int level, int type, size_t at) {
+    t.memory.put(length, at);
+    t.memory.put(level, at + 8);
+    t.memory.put(type, at + 12);
+  };
+  msghdr message{};
+  message.msg_control = reinterpret_cast<void*>(FakeMemory::kStart + 1024);
+  message.msg_controllen = 32;
+  t.memory.put(message, 0);
+  const auto sent = [&] { return t.call(SYS_sendmsg, {3, FakeMemory::kStart, 0}, 0); };
+  header(20, SOL_SOCKET, SCM_RIGHTS, 1024);
+  t.memory.put(7, 1040);
+  CHECK(sent() ==
+        "sendmsg(3, {msg_name=NULL, msg_namelen=0, msg_iov=NULL, msg_iovlen=0, msg_control=[{cmsg_len=20, "
+        "cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS, cmsg_data=[7]}], msg_controllen=32, msg_flags=0}, 0) = "
+        "0");
+  header(UINT64_MAX - 3, SOL_SOCKET, SCM_RIGHTS, 1024);
+  CHECK(sent().find("cmsg_data=[7, 0, 0, 0]}], msg_controllen=32") != std::string::npos);
+  header(3, SOL_SOCKET, SCM_RIGHTS, 1024);
+  CHECK(sent().find("cmsg_type=SCM_RIGHTS}], msg_controllen=32") != std::string::npos);
+}
+
+TEST_CASE("output of a call that failed, and what a signal leaves behind") {
+  Tracee t;
+  t.memory.put(timespec{1, 2}, 0);
+  t.memory.put(timespec{0, 5}, 64);
+  const std::array<uint64_t, 6> sleep = {FakeMemory::kStart, FakeMemory::kStart + 64};
+  CHECK(t.call(SYS_nanosleep, sleep, 0) == "nanosleep({tv_sec=1, tv_nsec=2}, 0x10040) = 0");
+  CHECK(t.call(SYS_nanosleep, sleep, -516) ==
+        "nanosleep({tv_sec=1, tv_nsec=2}, {tv_sec=0, tv_nsec=5}) = ? ERESTART_RESTARTBLOCK (Interrupted by "
+        "signal)");
+  CHECK(t.call(SYS_read, {0, FakeMemory::kStart, 5}, -512) ==
+        "read(0, 0x10000, 5) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)");
+  CHECK(t.call(SYS_wait4, {~uint64_t{0}, FakeMemory::kStart, 1, 0}, 0) ==
+        "wait4(-1, 0x10000, WNOHANG, NULL) = 0");
+  t.memory.put(0x8b, 0);
+  CHECK(t.call(SYS_wait4, {~uint64_t{0}, FakeMemory::kStart, 0, 0}, 9) ==
+        "wait4(-1, [{WIFSIGNALED(s) && WTERMSIG(s) == SIGSEGV && WCOREDUMP(s)}], 0, NULL) = 9");
+}
+
+TEST_CASE("JSON keeps bytes, lengths and large numbers") {
+  CHECK(to_json(Value::string("a\n\"\x01")) == "\"a\\u000a\\\"\\u0001\"");
+  CHECK(to_json(Value::string("\xff\x00z")) == "{\"hex\":\"ff\"}");
+  CHECK(to_json(Value::natural(UINT64_MAX)) == "\"0xffffffffffffffff\"");
+  CHECK(to_json(Value::integer(-5)) == "-5");
+  CHECK(to_json(Value::address(0)) == "null");
+  Tracee t;
+  const uint64_t text = t.text(std::string(40, 'y'), 0);
+  CHECK(to_json(t.decoded(SYS_write, {1, text, 40}, 40).arguments[1]) ==
+        "{\"text\":\"" + std::string(32, 'y') + "\",\"length\":40}");
 }
 
 TEST_CASE("filters ask registers and values by name") {
