@@ -21,12 +21,23 @@ constexpr uint32_t emulation(EngineKind kind) {
   return kind == EngineKind::kNotify ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_TRACE;
 }
 
-constexpr uint32_t verdict_of(const Action& action, EngineKind kind) {
+constexpr uint32_t kTraced = SECCOMP_RET_TRACE | kTracedCall;
+
+// For whom a filter is made: the engine, and whether a call is shown to the tracer before it passes or fails.
+struct Variant {
+  EngineKind kind;
+  bool is_traced = false;
+};
+
+constexpr uint32_t verdict_of(const Action& action, Variant variant) {
+  if (variant.is_traced && (action.kind == Action::Kind::kPass || action.kind == Action::Kind::kDeny)) {
+    return kTraced;
+  }
   switch (action.kind) {
     case Action::Kind::kPass:
       return SECCOMP_RET_ALLOW;
     case Action::Kind::kEmulate:
-      return emulation(kind);
+      return emulation(variant.kind);
     case Action::Kind::kExec:
       return SECCOMP_RET_TRACE;
     case Action::Kind::kDeny:
@@ -49,9 +60,10 @@ constexpr Comparison compare(size_t argument, Comparison::Test test, uint32_t fi
 
 // The ptrace engine's descriptor is not the workload's: calls that name it find it closed, save for what the
 // tracer itself makes a thread call.
-constexpr bpf::Program guard_reserved_fd(const SyscallRow& row) {
+constexpr bpf::Program guard_reserved_fd(const SyscallRow& row, Variant variant) {
   bpf::Program program;
-  const uint32_t verdict = row.name == "recvmsg" ? SECCOMP_RET_TRACE : kBadDescriptor;
+  const uint32_t refusal = variant.is_traced ? kTraced : kBadDescriptor;
+  const uint32_t verdict = row.name == "recvmsg" ? SECCOMP_RET_TRACE : refusal;
   for (size_t i = 0; i < row.signature.argument_count; ++i) {
     if (row.signature.arguments[i].kind != ArgumentKind::kDescriptor) continue;
     bpf::append(program, bpf::when(compare(i, Comparison::Test::kOneOf, kReservedFd, 0), verdict));
@@ -77,14 +89,25 @@ constexpr bpf::Program loader_call(EngineKind kind) {
   return bpf::when(is_loader, emulation(kind));
 }
 
-constexpr bpf::Program program_of(const SyscallRow& row, EngineKind kind) {
+// The call by which a tracing tracer knows that the program itself runs from now on.
+constexpr bpf::Program watch_loaders_end() {
+  Comparison is_scratch;
+  is_scratch.test = Comparison::Test::kOneOf;
+  is_scratch.values = {kScratchSize};
+  is_scratch.value_count = 1;
+  is_scratch.index = 1;
+  return bpf::when(is_scratch, kTraced);
+}
+
+constexpr bpf::Program program_of(const SyscallRow& row, Variant variant) {
   bpf::Program program;
-  if (kind == EngineKind::kPtrace) bpf::append(program, guard_reserved_fd(row));
-  if (row.default_action.kind == Action::Kind::kExec) bpf::append(program, loader_call(kind));
+  const bool is_ptrace = variant.kind == EngineKind::kPtrace;
+  if (is_ptrace) bpf::append(program, guard_reserved_fd(row, variant));
+  if (row.default_action.kind == Action::Kind::kExec) bpf::append(program, loader_call(variant.kind));
   for (const Rule& rule : row.rules)
-    bpf::append(program, bpf::when(rule.condition, verdict_of(rule.action, kind)));
-  if (kind == EngineKind::kPtrace && row.name == "close_range") bpf::append(program, guard_reserved_range());
-  program.push_back(bpf::statement(BPF_RET | BPF_K, verdict_of(row.default_action, kind)));
+    bpf::append(program, bpf::when(rule.condition, verdict_of(rule.action, variant)));
+  if (is_ptrace && row.name == "close_range") bpf::append(program, guard_reserved_range());
+  program.push_back(bpf::statement(BPF_RET | BPF_K, verdict_of(row.default_action, variant)));
   return program;
 }
 
@@ -95,8 +118,11 @@ constexpr bool is_same(const bpf::Program& left, const bpf::Program& right) {
 }
 
 // Neighbours with the same program share a segment.
-constexpr std::vector<bpf::Segment> segments_of(EngineKind kind) {
-  const bpf::Program unknown{bpf::statement(BPF_RET | BPF_K, kUnknownCall)};
+// `traced` is null when nothing is: then this is a constant expression.
+constexpr std::vector<bpf::Segment> segments_of(EngineKind kind, const CallSet* traced) {
+  auto is_traced = [&](uint32_t number) { return traced != nullptr && traced->contains(number); };
+  const bool is_unknown_traced = is_traced(CallSet::kLimit);
+  const bpf::Program unknown{bpf::statement(BPF_RET | BPF_K, is_unknown_traced ? kTraced : kUnknownCall)};
   std::vector<bpf::Segment> segments;
   uint32_t next = 0;
   auto add = [&](uint32_t first, const bpf::Program& program) {
@@ -104,7 +130,13 @@ constexpr std::vector<bpf::Segment> segments_of(EngineKind kind) {
   };
   for (const SyscallRow& row : kSyscallRows) {
     if (row.number != next) add(next, unknown);
-    add(row.number, program_of(row, kind));
+    bpf::Program program = program_of(row, {kind, is_traced(row.number)});
+    if (traced != nullptr && row.name == "munmap") {
+      bpf::Program longer = watch_loaders_end();
+      bpf::append(longer, program);
+      program = longer;
+    }
+    add(row.number, program);
     next = row.number + 1;
   }
   add(next, unknown);
@@ -112,7 +144,7 @@ constexpr std::vector<bpf::Segment> segments_of(EngineKind kind) {
   return segments;
 }
 
-constexpr bpf::Program build(EngineKind kind) {
+constexpr bpf::Program build(EngineKind kind, const CallSet* traced) {
   // Another architecture's numbers (int 0x80) mean other calls: all of them are unknown, so that none of the
   // kernel's own table is ever reached and a program that tries one sees a plain error.
   bpf::Program program{
@@ -121,15 +153,15 @@ constexpr bpf::Program build(EngineKind kind) {
       bpf::statement(BPF_RET | BPF_K, kUnknownCall),
       bpf::load(offsetof(seccomp_data, nr)),
   };
-  bpf::append(program, bpf::search(segments_of(kind)));
+  bpf::append(program, bpf::search(segments_of(kind, traced)));
   if (program.size() > BPF_MAXINSNS) throw "the filter is longer than the kernel accepts";
   return program;
 }
 
 template <EngineKind kind>
 constexpr auto kFilter = [] {
-  std::array<sock_filter, build(kind).size()> filter{};
-  std::ranges::copy(build(kind), filter.begin());
+  std::array<sock_filter, build(kind, nullptr).size()> filter{};
+  std::ranges::copy(build(kind, nullptr), filter.begin());
   return filter;
 }();
 
@@ -138,6 +170,24 @@ constexpr auto kFilter = [] {
 std::span<const sock_filter> filter_for(EngineKind kind) {
   if (kind == EngineKind::kPtrace) return kFilter<EngineKind::kPtrace>;
   return kFilter<EngineKind::kNotify>;
+}
+
+std::vector<sock_filter> tracing_filter_for(EngineKind kind, const CallSet& traced) {
+  return build(kind, &traced);
+}
+
+Action decide_call(EngineKind kind, uint32_t number, const std::array<uint64_t, 6>& registers) {
+  const SyscallRow* row = kind == EngineKind::kPtrace ? find_syscall(number) : nullptr;
+  if (row != nullptr) {
+    const auto arguments = row->arguments();
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      if (arguments[i].kind == ArgumentKind::kDescriptor &&
+          static_cast<uint32_t>(registers[i]) == kReservedFd) {
+        return {Action::Kind::kDeny, EBADF};
+      }
+    }
+  }
+  return decide_syscall(number, registers);
 }
 
 }  // namespace sandbox::platform

@@ -4,8 +4,11 @@
 #include <linux/filter.h>
 
 #include <span>
+#include <vector>
 
+#include "platform/call_observer.h"
 #include "platform/platform.h"
+#include "sandbox/syscall_policy.h"
 
 namespace sandbox::platform {
 
@@ -20,5 +23,14 @@ inline constexpr int kReservedFd = 1000;
 // workload's own may send any other call to the tracer with any data word: decide_syscall() says which stops
 // the table asked for. Valid for ever.
 std::span<const sock_filter> filter_for(EngineKind kind);
+
+// The same, but calls of `traced` that pass or fail are RET_TRACE with kTracedCall as their event's message:
+// the tracer shows them and then does what decide_call says. Those that are not traced are as fast as ever.
+// The loader's last call is RET_TRACE too.
+std::vector<sock_filter> tracing_filter_for(EngineKind kind, const CallSet& traced);
+inline constexpr uint16_t kTracedCall = 0x7ace;
+
+// What filter_for's filter does with a call: decide_syscall, and EBADF for the engine's own descriptor.
+Action decide_call(EngineKind kind, uint32_t number, const std::array<uint64_t, 6>& registers);
 
 }  // namespace sandbox::platform

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <sys/user.h>
 
 #include <array>
 #include <cstdint>
@@ -32,6 +33,8 @@ class InterceptedCall {
 
   const SyscallEvent& event() const { return event_; }
   virtual GuestMemory& memory() = 0;
+  // All registers; null where the engine does not know them.
+  virtual const user_regs_struct* registers() const { return nullptr; }
 
   // Whether the thread still waits for this answer: check it after opening anything by the thread's
   // pid, which the kernel may have given to another thread (SECCOMP_IOCTL_NOTIF_ID_VALID).

@@ -180,6 +180,11 @@ Result<LaunchedProcess> begin_launch(const LaunchOptions& options, std::string& 
   plan.loader = loader_image();
   plan.init = init_image();
   plan.filter = filter_for(options.engine);
+  std::vector<sock_filter> tracing_filter;
+  if (options.observer != nullptr) {
+    tracing_filter = tracing_filter_for(options.engine, options.traced);
+    plan.filter = tracing_filter;
+  }
   plan.groups = options.groups;
   plan.descriptors = options.descriptors;
   plan.copies = copies;

@@ -8,6 +8,7 @@
 
 #include "platform/launch.h"
 #include "platform/notify_engine.h"
+#include "platform/observed_supervisor.h"
 #include "platform/pidfd.h"
 #include "platform/process_memory.h"
 #include "platform/ptrace_engine.h"
@@ -19,8 +20,14 @@ namespace {
 
 class RunningWorkload final : public Platform {
  public:
-  RunningWorkload(LaunchedProcess process, Supervisor& supervisor, EngineKind kind)
-      : process_(std::move(process)), tracer_(supervisor, process_) {
+  RunningWorkload(LaunchedProcess process, Supervisor& sentry, EngineKind kind,
+                  const std::optional<Observation>& observation)
+      : process_(std::move(process)),
+        observation_(observation),
+        observed_(observe(sentry, observation_)),
+        tracer_(observed_ ? *observed_ : sentry, process_) {
+    Supervisor& supervisor = observed_ ? *observed_ : sentry;
+    if (observation_) tracer_.set_observation(*observation_);
     if (kind == EngineKind::kNotify) {
       engine_ = std::make_unique<NotifyEngine>(tracer_, supervisor);
     } else {
@@ -59,7 +66,15 @@ class RunningWorkload final : public Platform {
   }
 
  private:
+  static std::unique_ptr<Supervisor> observe(Supervisor& sentry,
+                                             const std::optional<Observation>& observation) {
+    if (!observation) return nullptr;
+    return std::make_unique<ObservedSupervisor>(sentry, *observation);
+  }
+
   LaunchedProcess process_;
+  std::optional<Observation> observation_;
+  std::unique_ptr<Supervisor> observed_;  // null: nobody watches
   Tracer tracer_;
   std::unique_ptr<TracerEngine> engine_;
   bool has_run_ = false;
@@ -68,31 +83,36 @@ class RunningWorkload final : public Platform {
 // The only Launch there is.
 class BegunLaunch final : public Launch {
  public:
-  BegunLaunch(LaunchedProcess process, EngineKind engine) : process_(std::move(process)), engine_(engine) {}
+  BegunLaunch(LaunchedProcess process, const LaunchOptions& options)
+      : process_(std::move(process)), engine_(options.engine) {
+    if (options.observer != nullptr) observation_.emplace(*options.observer, options.traced, options.engine);
+  }
   ~BegunLaunch() override {
     if (process_) abandon_launch(*process_);
   }
   LaunchedProcess& process() { return *process_; }
   LaunchedProcess take() { return *std::exchange(process_, std::nullopt); }
   EngineKind engine() const { return engine_; }
+  const std::optional<Observation>& observation() const { return observation_; }
 
  private:
   std::optional<LaunchedProcess> process_;
   EngineKind engine_;
+  std::optional<Observation> observation_;  // nothing: nobody watches
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Launch>> Launch::begin(const LaunchOptions& options, std::string& context) {
   LaunchedProcess process = TRY(begin_launch(options, context));
-  return std::make_unique<BegunLaunch>(std::move(process), options.engine);
+  return std::make_unique<BegunLaunch>(std::move(process), options);
 }
 
 Result<std::unique_ptr<Platform>> Platform::create(std::unique_ptr<Launch> launch, Supervisor& supervisor,
                                                    std::string& context) {
   auto& begun = static_cast<BegunLaunch&>(*launch);
   TRY(finish_launch(begun.process(), context));
-  return std::make_unique<RunningWorkload>(begun.take(), supervisor, begun.engine());
+  return std::make_unique<RunningWorkload>(begun.take(), supervisor, begun.engine(), begun.observation());
 }
 
 }  // namespace sandbox::platform

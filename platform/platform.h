@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "platform/call_observer.h"
 #include "platform/exec_image.h"
 #include "platform/intercepted_call.h"
 #include "sandbox/id_map.h"
@@ -72,6 +73,9 @@ struct LaunchOptions {
   // cgroup.procs files, open for writing: the workload joins these groups before it runs. The sentry does
   // not.
   std::vector<int> cgroup_join_files;
+  // Told of the workload's life and of its calls in `traced`; outlives the platform. Null: nobody watches.
+  CallObserver* observer = nullptr;
+  CallSet traced;
 };
 
 // The sentry's own user and mount namespaces, entered once, before anything else is set up and while

@@ -113,12 +113,12 @@ void PtraceEngine::finish(pid_t tid, Registers registers, int64_t value) {
   if (set_registers(tid, registers)) tracer_.let_run(tid);
 }
 
-void PtraceEngine::finish_natively(pid_t tid) {
+void PtraceEngine::finish_natively(pid_t tid, uint64_t number) {
   {
     std::lock_guard lock(mutex_);
     waiting_.erase(tid);
   }
-  tracer_.let_run(tid);
+  tracer_.let_call_run(tid, static_cast<uint32_t>(number));
 }
 
 // Takes back what a thread that was killed did not receive, so that the next one does not get it.
@@ -163,7 +163,12 @@ Result<std::vector<int>> PtraceEngine::receive(pid_t tid, const Registers& regis
 // again.
 void PtraceEngine::close_range_around(pid_t tid, const Registers& registers) {
   const uint32_t first = registers.rdi, last = registers.rsi;
-  if (first == kReservedFd && last == kReservedFd) return finish(tid, registers, 0);
+  tracer_.tell_call(tid, registers);
+  auto finish_told = [&](int64_t result) {
+    tracer_.tell_return(tid, SYS_close_range, result);
+    finish(tid, registers, result);
+  };
+  if (first == kReservedFd && last == kReservedFd) return finish_told(0);
   Registers part = registers;
   if (first < kReservedFd) {
     part.rsi = kReservedFd - 1;
@@ -182,7 +187,7 @@ void PtraceEngine::close_range_around(pid_t tid, const Registers& registers) {
     if (!repeated) return;
     result = *repeated;
   }
-  finish(tid, registers, result);
+  finish_told(result);
 }
 
 // ---- PtraceCall ----
@@ -212,7 +217,7 @@ void PtraceCall::run_natively() {
   SANDBOX_CHECK(!has_installed_, "a call that installed a descriptor cannot run natively any more");
   is_settled_ = true;
   engine_.tracer_.post([target = target()] {
-    if (target.is_waiting()) target.engine.finish_natively(target.tid);
+    if (target.is_waiting()) target.engine.finish_natively(target.tid, target.registers.orig_rax);
   });
 }
 

@@ -29,7 +29,7 @@ class PtraceEngine final : public TracerEngine {
 
   // The rest on the tracer's thread, for a call that waits.
   void finish(pid_t tid, Registers registers, int64_t value);
-  void finish_natively(pid_t tid);
+  void finish_natively(pid_t tid, uint64_t number);
   Result<std::vector<int>> receive(pid_t tid, const Registers& registers, std::span<const int> fds,
                                    CloseOnExec close_on_exec);
   void drain();
@@ -54,6 +54,7 @@ class PtraceCall final : public InterceptedCall {
   ~PtraceCall() override;
 
   GuestMemory& memory() override { return memory_; }
+  const user_regs_struct* registers() const override { return &registers_; }
   bool is_waiting() override { return engine_.is_waiting(event_.host_tid, id_); }
   void reply(int64_t value) override;
   void run_natively() override;

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "platform/filter.h"
 #include "platform/host_file.h"
 #include "platform/interruptible_wait.h"
 #include "platform/loader/loader_abi.h"
@@ -106,6 +107,7 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
       return handle_signal(tid, status.signal());
     // ESRCH from here on means that it was killed meanwhile; its end is the next thing waitpid tells.
     case Kind::kGroupStop:
+      if (observation_ != nullptr) observation_->observer.on_group_stop(tid, status.signal());
       (void)leave_stopped(tid);
       return;
     case Kind::kTrap:
@@ -141,6 +143,7 @@ void Tracer::announce(pid_t parent, pid_t child, uint64_t flags) {
   }
   tracees_.emplace(child, Tracee{tgid});
   supervisor_.on_clone(parent, child, flags);
+  if (observation_ != nullptr) observation_->observer.on_birth(parent, child);
 }
 
 // The parent's event and the child's first stop come in either order; the child runs after both.
@@ -165,7 +168,11 @@ void Tracer::handle_birth(pid_t tid) {
       resume_first_stop(child, status);
     }
   }
-  let_run(tid);
+  if (auto found = tracees_.find(tid); found != tracees_.end() && found->second.is_observed) {
+    (void)let_finish(tid);
+  } else {
+    let_run(tid);
+  }
 }
 
 void Tracer::resume_first_stop(pid_t tid, WaitStatus status) {
@@ -237,6 +244,7 @@ void Tracer::handle_gone(pid_t tid, WaitStatus status) {
   if (tracee.exec) retry_delayed_exec(tracee.tgid);
   engine_->on_thread_gone(tid);
   supervisor_.on_thread_exit(tid, status.raw());
+  if (observation_ != nullptr) observation_->observer.on_death(tid, status.raw());
 }
 
 // ---- execve ----
@@ -247,7 +255,66 @@ void Tracer::handle_seccomp(pid_t tid) {
   const uint32_t number = static_cast<uint32_t>(registers->orig_rax);
   const bool is_exec = number == SYS_execve || number == SYS_execveat;
   if (is_exec && !is_loader_call(event_of(tid, *registers))) return handle_exec(tid, *registers);
+  if (!is_exec && observation_ != nullptr && observe_call(tid, *registers)) return;
   engine_->on_seccomp_stop(tid, *registers);
+}
+
+// Whether the stop is one that only the trace asked for, and is dealt with.
+bool Tracer::observe_call(pid_t tid, const Registers& registers) {
+  // A filter of the workload's own has words of its own for the tracer.
+  auto message = get_event_message(tid);
+  if (!message || *message != kTracedCall) return false;
+  const SyscallEvent event = event_of(tid, registers);
+  const Action action = decide_call(observation_->engine, event.number, event.args);
+  if (action.kind != Action::Kind::kPass && action.kind != Action::Kind::kDeny) return false;
+  Tracee& tracee = tracees_.at(tid);
+  const bool is_shown = !tracee.is_loading && observation_->traced.contains(event.number);
+  if (tracee.is_loading && event.number == SYS_munmap && event.args[1] == kScratchSize) {
+    tracee.is_loading = false;
+  }
+  const auto interest = is_shown ? tell_call(tid, registers) : CallObserver::Interest::kNone;
+  if (action.kind == Action::Kind::kDeny) {
+    const Errno error(action.errno_value);
+    if (is_shown) tell_return(tid, event.number, error.as_return());
+    fail_call(tid, registers, error);
+  } else if (interest == CallObserver::Interest::kReturn) {
+    tracee.is_observed = true;
+    (void)let_finish(tid);
+  } else {
+    let_run(tid);
+  }
+  return true;
+}
+
+void Tracer::observe_return(pid_t tid, const Registers& registers) {
+  tracees_.at(tid).is_observed = false;
+  ProcessMemory memory(tid);
+  observation_->observer.on_return(tid, static_cast<int64_t>(registers.rax), memory);
+  let_run(tid);
+}
+
+void Tracer::let_call_run(pid_t tid, uint32_t number) {
+  auto found = tracees_.find(tid);
+  if (observation_ == nullptr || !observation_->traced.contains(number) || found == tracees_.end()) {
+    return let_run(tid);
+  }
+  found->second.is_observed = true;
+  (void)let_finish(tid);
+}
+
+CallObserver::Interest Tracer::tell_call(pid_t tid, const Registers& registers) {
+  const SyscallEvent event = event_of(tid, registers);
+  if (observation_ == nullptr || !observation_->traced.contains(event.number)) {
+    return CallObserver::Interest::kNone;
+  }
+  ProcessMemory memory(tid);
+  return observation_->observer.on_call(event, memory, &registers);
+}
+
+void Tracer::tell_return(pid_t tid, uint32_t number, int64_t result) {
+  if (observation_ == nullptr || !observation_->traced.contains(number)) return;
+  ProcessMemory memory(tid);
+  observation_->observer.on_return(tid, result, memory);
 }
 
 // The call does not run and returns the error.
@@ -255,6 +322,11 @@ void Tracer::fail_call(pid_t tid, Registers registers, Errno error) {
   registers.orig_rax = static_cast<uint64_t>(-1);
   registers.rax = static_cast<uint64_t>(error.as_return());
   if (set_registers(tid, registers)) let_run(tid);
+}
+
+void Tracer::fail_exec(pid_t tid, const Registers& registers, Errno error) {
+  tell_return(tid, static_cast<uint32_t>(registers.orig_rax), error.as_return());
+  fail_call(tid, registers, error);
 }
 
 // Two threads of a process in execve at once: which of them came through could not be told afterwards.
@@ -283,9 +355,10 @@ void Tracer::handle_exec(pid_t tid, const Registers& registers) {
     if (!ready) return fail_call(tid, registers, ready.error());
     has_listener_ = true;
   }
+  tell_call(tid, registers);
   ProcessMemory memory(tid);
   auto decision = supervisor_.on_exec(event_of(tid, registers), memory);
-  if (!decision) return fail_call(tid, registers, decision.error());
+  if (!decision) return fail_exec(tid, registers, decision.error());
 
   // The kernel reads this path, argv and environment from memory that other threads may change: in the empty
   // root a changed path finds nothing, and the strings are the program's own business.
@@ -304,7 +377,7 @@ void Tracer::handle_exec(pid_t tid, const Registers& registers) {
     changed.rdi = where;
   }
   if (auto poked = poke(tid, where, path); !poked) {
-    return fail_call(tid, registers, Errno(poked.error() == Errno(ESRCH) ? ESRCH : EFAULT));
+    return fail_exec(tid, registers, Errno(poked.error() == Errno(ESRCH) ? ESRCH : EFAULT));
   }
   if (!set_registers(tid, changed)) return;
   tracee.exec = ExecAttempt{registers};
@@ -315,6 +388,9 @@ void Tracer::handle_syscall_stop(pid_t tid) {
   auto registers = get_registers(tid);
   if (!registers) return;
   Tracee& tracee = tracees_.at(tid);
+  // Another thread's exec may come out where the leader was in a call of its own.
+  const bool is_exec = registers->orig_rax == SYS_execve || registers->orig_rax == SYS_execveat;
+  if (tracee.is_observed && !is_exec) return observe_return(tid, *registers);
   if (static_cast<int64_t>(registers->rax) == 0) {
     if (finish_exec(tracee.tgid) == SYS_execveat) {
       // loader_main's was_execveat; a fresh program's registers are 0.
@@ -329,6 +405,7 @@ void Tracer::handle_syscall_stop(pid_t tid) {
   Registers restored = tracee.exec->original;
   restored.rax = registers->rax;
   tracee.exec.reset();
+  tell_return(tid, static_cast<uint32_t>(restored.orig_rax), static_cast<int64_t>(restored.rax));
   if (set_registers(tid, restored)) let_run(tid);
   retry_delayed_exec(tracee.tgid);
 }
@@ -339,16 +416,25 @@ uint64_t Tracer::finish_exec(pid_t tgid) {
   if (tgid == process_.first_tid) first_has_executed_ = true;
   std::vector<pid_t> stale;
   std::optional<uint64_t> number;
+  pid_t maker = tgid;
   for (auto& [tid, tracee] : tracees_) {
     if (tracee.tgid != tgid) continue;
-    if (tracee.exec) number = tracee.exec->original.orig_rax;
+    if (tracee.exec) {
+      number = tracee.exec->original.orig_rax;
+      maker = tid;
+    }
     tracee.exec.reset();
+    tracee.is_observed = false;
     if (tid != tgid) stale.push_back(tid);
   }
   SANDBOX_CHECK(number.has_value(), "a process executed something without asking");
   for (pid_t tid : stale) {
     tracees_.erase(tid);
     engine_->on_thread_gone(tid);
+  }
+  if (observation_ != nullptr) {
+    tracees_.at(tgid).is_loading = true;
+    observation_->observer.on_exec(maker, tgid);
   }
   std::lock_guard lock(exec_mutex_);
   completed_execs_.insert(tgid);
@@ -387,6 +473,11 @@ void Tracer::handle_signal(pid_t tid, int signal) {
   }
   auto registers = get_registers(tid);
   if (!registers) return;
+  if (observation_ != nullptr) {
+    siginfo_t info{};
+    if (ptrace(PTRACE_GETSIGINFO, tid, nullptr, &info) < 0) return;
+    observation_->observer.on_signal(tid, info, *registers);
+  }
   if (engine_->on_signal_stop(tid, *registers) == TracerEngine::Change::kRegisters) {
     if (!set_registers(tid, *registers)) return;
   }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "platform/launch.h"
+#include "platform/observed_supervisor.h"
 #include "platform/placement.h"
 #include "platform/platform.h"
 #include "platform/ptrace_requests.h"
@@ -44,6 +45,8 @@ class Tracer {
       : supervisor_(supervisor), process_(process) {}
 
   void set_engine(TracerEngine& engine) { engine_ = &engine; }
+  // Before serve(); outlives it.
+  void set_observation(const Observation& observation) { observation_ = &observation; }
 
   // Attaches to the first process. Errors: those of PTRACE_SEIZE (EPERM: the host forbids it).
   Result<void> attach();
@@ -67,6 +70,13 @@ class Tracer {
   // Lets a stopped thread run, delivering `signal` (0: none).
   void let_run(pid_t tid, int signal = 0);
 
+  // Lets a thread in a seccomp stop make its call `number`; when somebody watches such calls, its end is
+  // told.
+  void let_call_run(pid_t tid, uint32_t number);
+  // Tells who watches, if anybody does, of a call that the engine answers by itself.
+  CallObserver::Interest tell_call(pid_t tid, const Registers& registers);
+  void tell_return(pid_t tid, uint32_t number, int64_t result);
+
   // Resumes a thread in a seccomp stop to the end of its system call; its registers there.
   // Errors: ESRCH: it was killed, or its place taken by another thread's exec.
   Result<Registers> finish_syscall(pid_t tid, uint64_t expected_number);
@@ -85,6 +95,8 @@ class Tracer {
     bool awaits_first_stop = false;
     std::optional<ExecAttempt> exec;
     bool awaits_other_exec = false;  // stopped at its execve until another thread's is decided
+    bool is_observed = false;        // in a call whose end is to be told
+    bool is_loading = false;         // the loader runs: its calls are not the program's
   };
 
   // Lets it run to the end of the system call it is in. Errors: ESRCH.
@@ -92,6 +104,8 @@ class Tracer {
   void handle(pid_t tid, WaitStatus status);
   void handle_gone(pid_t tid, WaitStatus status);
   void handle_seccomp(pid_t tid);
+  bool observe_call(pid_t tid, const Registers& registers);
+  void observe_return(pid_t tid, const Registers& registers);
   void handle_exec(pid_t tid, const Registers& registers);
   void handle_syscall_stop(pid_t tid);
   void handle_birth(pid_t tid);
@@ -102,6 +116,7 @@ class Tracer {
   bool is_other_exec_undecided(pid_t tid, pid_t tgid) const;
   void retry_delayed_exec(pid_t tgid);
   void fail_call(pid_t tid, Registers registers, Errno error);
+  void fail_exec(pid_t tid, const Registers& registers, Errno error);
   void announce(pid_t parent, pid_t child, uint64_t flags);
   void announce_orphans_of(pid_t tid, pid_t tgid);
   void resume_first_stop(pid_t tid, WaitStatus status);
@@ -119,6 +134,7 @@ class Tracer {
   Supervisor& supervisor_;
   const LaunchedProcess& process_;
   TracerEngine* engine_ = nullptr;
+  const Observation* observation_ = nullptr;  // null: nobody watches
   std::unordered_map<pid_t, Tracee> tracees_;
   std::unordered_map<pid_t, Newborn> newborns_;
   std::unordered_map<pid_t, WaitStatus> stillborns_;   // died before their parent's event came

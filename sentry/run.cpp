@@ -15,6 +15,7 @@
 #include "sentry/lifecycle/registration.h"
 #include "sentry/program_lookup.h"
 #include "sentry/resources/sandbox_resources.h"
+#include "sentry/sandbox_subject.h"
 #include "sentry/self_confinement.h"
 #include "sentry/sentry.h"
 #include "sentry/setup_filesystems.h"
@@ -73,7 +74,9 @@ Configured<EngineKind> choose_engine(const SandboxConfig& config) {
     return failure("use the engine that --platform names", support.detail,
                    "--platform=auto, and `sandbox info`");
   }
-  if (platform::probe_engine(EngineKind::kNotify).is_supported) return EngineKind::kNotify;
+  // A trace wants to know what calls return that the kernel runs in the end: only ptrace sees it.
+  const bool is_traced = config.recorder != nullptr;
+  if (!is_traced && platform::probe_engine(EngineKind::kNotify).is_supported) return EngineKind::kNotify;
   auto support = platform::probe_engine(EngineKind::kPtrace);
   if (support.is_supported) return EngineKind::kPtrace;
   return failure("find an engine that works here", support.detail, "sandbox info");
@@ -157,6 +160,7 @@ class Run {
   std::unique_ptr<SandboxResources> resources_;
   std::unique_ptr<FilesystemSetup> filesystems_;
   std::unique_ptr<SentryKernelView> kernel_view_;
+  std::unique_ptr<SandboxSubject> subject_;
   std::unique_ptr<Sentry> sentry_;
   vfs::Vfs* vfs_ = nullptr;
   std::unique_ptr<vfs::Vfs> new_vfs_;
@@ -204,6 +208,10 @@ Configured<void> Run::prepare() {
   launch_.hostname = config_.hostname;
   launch_.init = config_.init;
   launch_.umask = umask_;
+  if (config_.recorder != nullptr) {
+    launch_.observer = config_.recorder;
+    launch_.traced = config_.recorder->calls();
+  }
   credentials_ = {.uid = ids_.uid,
                   .euid = ids_.uid,
                   .suid = ids_.uid,
@@ -276,6 +284,10 @@ Configured<void> Run::launch() {
                                                  .reserved_descriptor = reserved_descriptor()});
   kernel_view_->set_sentry(*sentry_);
   resources_->set_sentry(*sentry_);
+  if (config_.recorder != nullptr) {
+    subject_ = std::make_unique<SandboxSubject>(*kernel_view_);
+    config_.recorder->set_subject(*subject_);
+  }
   std::string context;
   auto created = platform::Platform::create(std::move(begun_), *sentry_, context);
   if (!created) return launch_failure(context, created.error());

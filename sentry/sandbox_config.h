@@ -15,6 +15,10 @@
 
 namespace sandbox {
 
+namespace trace {
+class Recorder;
+}
+
 struct BindMount {
   std::string source;       // host path
   std::string destination;  // absolute path inside
@@ -58,6 +62,7 @@ struct SandboxConfig {
   cgroup::Limits limits;
   // What becomes of a limit that cannot be enforced: no run, or a run that is only shown it.
   enum class UnenforcedLimits { kRefuse, kWarn } unenforced_limits = UnenforcedLimits::kRefuse;
+  trace::Recorder* recorder = nullptr;  // is told of the run's calls; outlives it. Null: nobody watches
 };
 
 // What set-up or run could not do, in words for the person who typed the command.

@@ -17,6 +17,7 @@ namespace {
 
 constexpr Verb kVerbs[] = {
     {"run", "run a program in a sandbox", verb_run},
+    {"trace", "show what a program does, call by call", verb_trace},
     {"diff", "show what a kept run changed", verb_diff},
     {"apply", "copy changes of a kept run to the host", verb_apply},
     {"ps", "list running sandboxes, or the processes of one", verb_ps},

@@ -13,6 +13,7 @@
 #include "tools/limit_options.h"
 #include "tools/messages.h"
 #include "tools/run_options.h"
+#include "tools/sandbox_options.h"
 #include "tools/secrets.h"
 #include "tools/user_lookup.h"
 #include "tools/verbs.h"
@@ -56,10 +57,11 @@ void add_file_options(CLI::App& app, RunOptions& options) {
       ->allow_extra_args(false);
 }
 
-void add_process_options(CLI::App& app, RunOptions& options) {
+// `environment_name`: "-e,--env", or what the verb has no other use for.
+void add_process_options(CLI::App& app, RunOptions& options, const char* environment_name = "-e,--env") {
   app.add_option("-w,--workdir", options.workdir, "working directory inside")->type_name("DIR");
   app.add_option("-u,--user", options.user, "user inside, by name or number")->type_name("USER[:GROUP]");
-  app.add_option("-e,--env", options.environment, "set a variable, or pass the caller's value on")
+  app.add_option(environment_name, options.environment, "set a variable, or pass the caller's value on")
       ->type_name("NAME[=VALUE]")
       ->allow_extra_args(false);
   app.add_option("--env-file", options.environment_files, "set the variables of a file")
@@ -295,6 +297,27 @@ void say_how_to_see(const SandboxConfig& config) {
 }
 
 }  // namespace
+
+struct SandboxOptions::Typed {
+  CLI::App& app;
+  RunOptions options;
+};
+
+SandboxOptions::SandboxOptions(CLI::App& app) : typed_(new Typed{app, {}}) {
+  add_file_options(app, typed_->options);
+  add_process_options(app, typed_->options, "--env");
+  add_resource_options(app, typed_->options);
+  add_own_options(app, typed_->options);
+}
+SandboxOptions::~SandboxOptions() = default;
+
+Parsed<SandboxConfig> SandboxOptions::config(std::vector<std::string> program) const {
+  auto log_format = TRY(choose<LogFormat>("--log-format", typed_->options.log_format,
+                                          {{"text", LogFormat::kText}, {"json", LogFormat::kJson}}));
+  if (!set_up_log(typed_->options.log_level, log_format))
+    return bad_choice("--log-level", typed_->options.log_level, "trace|debug|info|warn|error|off");
+  return make_config(typed_->app, typed_->options, std::move(program));
+}
 
 int verb_run(int argc, char** argv) {
   RunOptions options;

@@ -9,6 +9,7 @@ namespace sandbox::tools {
 using VerbMain = int (*)(int argc, char** argv);
 
 int verb_run(int argc, char** argv);       // run.cpp
+int verb_trace(int argc, char** argv);     // trace.cpp
 int verb_diff(int argc, char** argv);      // diff.cpp
 int verb_apply(int argc, char** argv);     // apply.cpp
 int verb_info(int argc, char** argv);      // info.cpp

@@ -15,7 +15,6 @@ using namespace sandbox::platform;
 namespace {
 
 constexpr uint64_t kPageSize = 4096;
-constexpr uint64_t kScratchSize = kLoaderPlanCapacity + 4 * kPageSize;
 // Where Linux puts a PIE when nothing is randomised (ELF_ET_DYN_BASE), for a break that is of no help.
 constexpr uint64_t kUsualPieBase = 0x555555554000;
 constexpr uint64_t kMappingRegion = 0x700000000000;

@@ -55,4 +55,7 @@ struct LoaderPlan {
 // Room the loader offers: two objects of as many headers as Linux accepts, and the longest strings.
 inline constexpr uint64_t kLoaderPlanCapacity = 128 * 1024;
 
+// The plan and the loader's stack. Giving this area back is the last call the loader makes.
+inline constexpr uint64_t kScratchSize = kLoaderPlanCapacity + 4 * 4096;
+
 }  // namespace sandbox::platform

@@ -21,7 +21,7 @@ def options_of(verb):
 def test_manual_has_every_option():
     manual = text_of("tools/sandbox.1")
     documented = {"-" + name for name in re.findall(r"Fl (-[a-z-]+)", manual)}
-    for verb in ("run", "diff", "apply", "info", "ps", "stats", "top", "update"):
+    for verb in ("run", "trace", "diff", "apply", "info", "ps", "stats", "top", "update"):
         check(options_of(verb), f"no option of {verb} was found")
         equal(options_of(verb) - documented, set())
 
@@ -48,7 +48,7 @@ def test_manual_is_well_formed():
 def test_completions_have_every_option():
     for path in ("tools/completion/sandbox.bash", "tools/completion/_sandbox"):
         words = set(re.findall(r"--[a-z-]+", text_of(path)))
-        for verb in ("run", "diff", "apply", "info", "ps", "stats", "top", "update"):
+        for verb in ("run", "trace", "diff", "apply", "info", "ps", "stats", "top", "update"):
             equal((path, options_of(verb) - words), (path, set()))
 
 

@@ -9,7 +9,9 @@ _sandbox_program_index() {
       --rootfs | --bind | --ro-bind | --tmpfs | --overlay | --keep | --show | --workdir | -w | --user | -u | \
         --env | -e | --env-file | --hostname | --net | --timeout | --pass-fd | --platform | --log-level | --log-format | \
         --memory | --memory-swap | --cpus | --cpuset-cpus | --cpu-weight | --pids-limit | --io-max | \
-        --blkio-weight | --unenforced-limits | --name)
+        --blkio-weight | --unenforced-limits | --name | \
+        --trace | --path | -P | --fd | --ret | --errno | --min-duration | --process | --where | --output | -o | \
+        --format | --sort | --color | --string-limit | -s | --column | -a | --pid | -p)
         # bash splits --option=value into three words.
         [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
         ((index++))
@@ -26,12 +28,12 @@ _sandbox() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'run diff apply ps top stats pause resume update gc info syscalls --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'run trace diff apply ps top stats pause resume update gc info syscalls --help --version' -- "$current")
     return
   fi
   if [[ $current == = ]]; then current=; elif [[ $previous == = ]]; then previous=${COMP_WORDS[COMP_CWORD - 2]}; fi
 
-  if [[ $verb == run ]]; then
+  if [[ $verb == run || $verb == trace ]]; then
     local program
     program=$(_sandbox_program_index)
     if ((COMP_CWORD >= program)) && declare -F _command_offset > /dev/null; then
@@ -50,7 +52,9 @@ _sandbox() {
     --log-level) mapfile -t COMPREPLY < <(compgen -W 'trace debug info warn error off' -- "$current") ;;
     --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$current") ;;
     --format)
-      if [[ $verb == ps || $verb == stats ]]; then
+      if [[ $verb == trace ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'text jsonl perfetto' -- "$current")
+      elif [[ $verb == ps || $verb == stats ]]; then
         mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$current")
       elif [[ $verb == syscalls ]]; then
         mapfile -t COMPREPLY < <(compgen -W 'table md json' -- "$current")
@@ -59,13 +63,27 @@ _sandbox() {
       fi
       ;;
     --unenforced-limits) mapfile -t COMPREPLY < <(compgen -W 'refuse warn' -- "$current") ;;
-    --hostname | --timeout | --pass-fd | --tmpfs | --name) ;;
+    --name) ;;
     --memory | --memory-swap | --cpus | --cpuset-cpus | --cpu-weight | --pids-limit | --blkio-weight) ;;
     --io-max) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --sort) mapfile -t COMPREPLY < <(compgen -W 'time calls errors name' -- "$current") ;;
+    --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$current") ;;
+    --output | -o | --path | -P) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --pid | -p) mapfile -t COMPREPLY < <(cd /proc && compgen -d -X '![0-9]*' -- "$current") ;;
+    --trace)
+      mapfile -t COMPREPLY < <(compgen -W '%file %desc %net %process %memory %signal %ipc %clock %creds' -- "$current")
+      ;;
+    --hostname | --timeout | --pass-fd | --tmpfs | --fd | --ret | --errno | --min-duration | --process | --where | \
+      --string-limit | -s | --column | -a) ;;
     *)
       local words=--help
+      if [[ $verb == trace ]]; then
+        words+=' --host --pid --trace --path --fd --ret --errno --failed --successful --min-duration --process --where'
+        words+=' --output --output-per-process --format --summary --sort --string-limit --verbose --arg-names --fd-paths'
+        words+=' --column --color'
+      fi
       case $verb in
-        run)
+        run | trace)
           words+=' --rootfs --bind --ro-bind --tmpfs --overlay --keep --read-only --show --workdir --user --env'
           words+=' --env-file --clear-env --hostname --net --timeout --init --no-init --pass-fd --platform'
           words+=' --log-level --log-format --memory --memory-swap --cpus --cpuset-cpus --cpu-weight --pids-limit'
@@ -81,7 +99,7 @@ _sandbox() {
       esac
       if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
-      elif [[ $verb == run ]]; then
+      elif [[ $verb == run || $verb == trace ]]; then
         mapfile -t COMPREPLY < <(compgen -c -- "$current")
       elif [[ $verb =~ ^(ps|stats|top|pause|resume|update)$ ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(sandbox ps 2> /dev/null | awk 'NR > 1 { print $1 }')" -- "$current")

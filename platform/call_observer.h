@@ -1,0 +1,74 @@
+// CallObserver: what a trace is told of a workload's system calls, births, signals and deaths.
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include <array>
+#include <cstdint>
+
+#include "platform/intercepted_call.h"
+
+namespace sandbox::platform {
+
+// A set of system call numbers. Those beyond the table, which all mean the same, are one member.
+class CallSet {
+ public:
+  static constexpr uint32_t kLimit = 1024;  // numbers from here on are one
+
+  static constexpr CallSet all() {
+    CallSet set;
+    for (uint32_t number = 0; number <= kLimit; ++number) set.add(number);
+    return set;
+  }
+  constexpr void add(uint32_t number) { words_[place(number) / 64] |= bit(number); }
+  constexpr void remove(uint32_t number) { words_[place(number) / 64] &= ~bit(number); }
+  constexpr void add(const CallSet& other) {
+    for (size_t i = 0; i < words_.size(); ++i) words_[i] |= other.words_[i];
+  }
+  constexpr void remove(const CallSet& other) {
+    for (size_t i = 0; i < words_.size(); ++i) words_[i] &= ~other.words_[i];
+  }
+  constexpr bool contains(uint32_t number) const { return (words_[place(number) / 64] & bit(number)) != 0; }
+  constexpr bool is_empty() const { return words_ == decltype(words_){}; }
+
+ private:
+  static constexpr uint32_t place(uint32_t number) { return number < kLimit ? number : kLimit; }
+  static constexpr uint64_t bit(uint32_t number) { return uint64_t{1} << (place(number) % 64); }
+  std::array<uint64_t, kLimit / 64 + 1> words_{};
+};
+
+// In an event's number: a call by the conventions of another architecture (int 0x80, a 32-bit program), where
+// numbers mean other calls.
+inline constexpr uint32_t kForeignCall = 0x80000000;
+
+// Told while the thread in question is stopped or waits for its answer, so that its memory can be read. From
+// any engine thread, two at once for different threads of the workload. Ids are the sentry's PID namespace's.
+class CallObserver {
+ public:
+  virtual ~CallObserver() = default;
+
+  // The thread is about to make a call of the traced set. `registers` is null where the engine does not know
+  // them. kNone: on_return is not asked for, and no stop is made for it.
+  enum class Interest { kNone, kReturn };
+  virtual Interest on_call(const SyscallEvent& event, GuestMemory& memory,
+                           const user_regs_struct* registers) = 0;
+  // The call that on_call told of returned this, as the register says (so also -ERESTARTSYS).
+  virtual void on_return(pid_t tid, int64_t result, GuestMemory& memory) = 0;
+  // It goes on without the engine, which will not learn what it returns.
+  virtual void on_lost(pid_t tid) = 0;
+
+  // A thread or process; its own events may have come before.
+  virtual void on_birth(pid_t parent, pid_t child) = 0;
+  // The exec that thread `maker` asked for came through; it now has its group's id, and the others are gone.
+  virtual void on_exec(pid_t maker, pid_t group) = 0;
+  // A signal is about to be delivered.
+  virtual void on_signal(pid_t tid, const siginfo_t& info, const user_regs_struct& registers) = 0;
+  // Job control stopped it.
+  virtual void on_group_stop(pid_t tid, int signal) = 0;
+  // `wait_status` as waitpid gives it.
+  virtual void on_death(pid_t tid, int wait_status) = 0;
+};
+
+}  // namespace sandbox::platform

@@ -1,0 +1,335 @@
+// The wait loop over programs of the host.
+#include "platform/host_tracer.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+
+#include "platform/bpf.h"
+#include "platform/interruptible_wait.h"
+#include "platform/process_memory.h"
+#include "sandbox/syscall_table.h"
+
+namespace sandbox::platform {
+
+namespace {
+
+constexpr long kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK |
+                               PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
+
+// Ends the tracer's wait when it is to detach.
+int wake_signal() { return SIGRTMAX - 2; }
+
+// The numbers that are traced go to the tracer; those of other architectures run unseen.
+std::vector<sock_filter> make_filter(const CallSet& traced) {
+  const bpf::Program allow{bpf::statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  const bpf::Program trace{bpf::statement(BPF_RET | BPF_K, SECCOMP_RET_TRACE)};
+  std::vector<bpf::Segment> segments{{0, traced.contains(0) ? trace : allow}};
+  for (uint32_t number = 1; number <= CallSet::kLimit; ++number) {
+    if (traced.contains(number) != traced.contains(number - 1))
+      segments.push_back({number, traced.contains(number) ? trace : allow});
+  }
+  bpf::Program program{bpf::load(offsetof(seccomp_data, arch)), bpf::jump(BPF_JEQ, AUDIT_ARCH_X86_64, 1, 0),
+                       allow.front(), bpf::load(offsetof(seccomp_data, nr))};
+  bpf::append(program, bpf::search(segments));
+  return program;
+}
+
+bool traces_everything(const CallSet& traced) {
+  return std::ranges::all_of(syscall_rows(),
+                             [&](const SyscallRow& row) { return traced.contains(row.number); });
+}
+
+using CallInfo = __ptrace_syscall_info;
+
+Result<CallInfo> get_call_info(pid_t tid) {
+  CallInfo info{};
+  TRY(host_result(ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, &info)));
+  return info;
+}
+
+std::vector<char*> pointers_to(const std::vector<std::string>& strings) {
+  std::vector<char*> pointers;
+  for (const std::string& text : strings) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+std::vector<pid_t> threads_of(pid_t pid) {
+  std::vector<pid_t> threads;
+  DIR* directory = opendir(fmt::format("/proc/{}/task", pid).c_str());
+  if (directory == nullptr) return threads;
+  while (const dirent* entry = readdir(directory)) {
+    if (entry->d_name[0] != '.') threads.push_back(std::atoi(entry->d_name));
+  }
+  closedir(directory);
+  return threads;
+}
+
+}  // namespace
+
+HostTracer::HostTracer(HostTracerOptions options, CallObserver& observer)
+    : options_(std::move(options)), observer_(observer), tracer_tid_(gettid()) {
+  prepare_interruptible_wait(wake_signal());
+}
+
+// ---- beginning ----
+
+// In the new process: only async-signal-safe calls.
+void HostTracer::become_program(int gate, int report, const char* path, char* const* argv,
+                                char* const* environment) {
+  signal(SIGPIPE, SIG_DFL);
+  signal(wake_signal(), SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  char go;
+  if (read(gate, &go, 1) != 1) _exit(127);
+  int error = 0;
+  if (!filter_.empty()) {
+    sock_fprog program{static_cast<unsigned short>(filter_.size()), filter_.data()};
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) {
+      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+      if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) error = errno;
+    }
+  }
+  if (error == 0) {
+    execve(path, argv, environment);
+    error = errno;
+  }
+  if (write(report, &error, sizeof error) != sizeof error) _exit(126);
+  _exit(127);
+}
+
+Result<void> HostTracer::start(const std::string& path, const std::vector<std::string>& argv,
+                               const std::vector<std::string>& environment) {
+  if (!traces_everything(options_.traced)) filter_ = make_filter(options_.traced);
+  has_begun_ = !filter_.empty();
+  is_started_ = true;
+  int gate[2], report[2];
+  TRY(host_status(pipe2(gate, O_CLOEXEC)));
+  UniqueFd gate_reader(gate[0]), gate_writer(gate[1]);
+  TRY(host_status(pipe2(report, O_CLOEXEC)));
+  exec_report_ = UniqueFd(report[0]);
+  UniqueFd report_writer(report[1]);
+  const std::vector<char*> arguments = pointers_to(argv), variables = pointers_to(environment);
+  first_ = TRY(host_result(fork()));
+  if (first_ == 0) {
+    gate_writer.reset();
+    become_program(gate_reader.get(), report_writer.get(), path.c_str(), arguments.data(), variables.data());
+  }
+  const long options = kTraceOptions | (filter_.empty() ? 0 : PTRACE_O_EXITKILL);
+  auto seized = host_status(ptrace(PTRACE_SEIZE, first_, nullptr, options));
+  // Without the gate's byte the process ends.
+  if (!seized) return seized;
+  tracees_.emplace(first_, Tracee{.awaits_stop = false});
+  // Not traced until it is stopped once.
+  if (filter_.empty()) {
+    TRY(host_status(ptrace(PTRACE_INTERRUPT, first_, nullptr, nullptr)));
+    int raw = 0;
+    TRY(host_result(waitpid(first_, &raw, __WALL)));
+    let_run(first_, tracees_.at(first_));
+  }
+  if (write(gate_writer.get(), "", 1) != 1) return last_error();
+  return {};
+}
+
+Result<void> HostTracer::attach(pid_t pid) {
+  if (first_ == 0) first_ = pid;
+  has_begun_ = true;
+  // Threads that are born while the first are being seized are found in the next round.
+  bool has_found = false;
+  for (bool is_new = true; is_new;) {
+    is_new = false;
+    for (pid_t tid : threads_of(pid)) {
+      if (tracees_.contains(tid)) continue;
+      auto seized = host_status(ptrace(PTRACE_SEIZE, tid, nullptr, kTraceOptions));
+      if (!seized && seized.error() == Errno(ESRCH)) continue;
+      if (!seized) return seized;
+      tracees_.emplace(tid, Tracee{});
+      (void)ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
+      is_new = has_found = true;
+    }
+  }
+  if (!has_found) return err(ESRCH);
+  return {};
+}
+
+// ---- serving ----
+
+HostTracer::Outcome HostTracer::serve() {
+  while (!tracees_.empty()) {
+    if (is_detaching_ && !has_interrupted_) interrupt_all();
+    int raw = 0;
+    const std::atomic<int> never{0};
+    pid_t tid = wait_for_any(&raw, has_interrupted_ ? never : is_detaching_);
+    if (tid < 0 && errno == EINTR) continue;
+    if (tid < 0) break;  // ECHILD
+    handle(tid, WaitStatus(raw), raw >> 16);
+  }
+  int error = 0;
+  if (is_started_ && !has_interrupted_ && read(exec_report_.get(), &error, sizeof error) == sizeof error)
+    outcome_.exec_error = Errno(error);
+  outcome_.has_detached = has_interrupted_;
+  return outcome_;
+}
+
+void HostTracer::handle(pid_t tid, WaitStatus status, int event) {
+  placement_.note_stop(tid);
+  if (status.kind() == WaitStatus::Kind::kGone) return handle_gone(tid, status);
+  Tracee& tracee = tracees_[tid];
+  if (has_interrupted_) return let_go(tid, status, event);
+  switch (event) {
+    case 0:
+      if (status.signal() == (SIGTRAP | 0x80)) return handle_call_stop(tid, tracee);
+      return handle_signal(tid, status.signal());
+    case PTRACE_EVENT_SECCOMP:
+      return handle_entry(tid, tracee);
+    case PTRACE_EVENT_FORK:
+    case PTRACE_EVENT_VFORK:
+    case PTRACE_EVENT_CLONE:
+      return handle_birth(tid);
+    case PTRACE_EVENT_EXEC:
+      return handle_exec(tid);
+    case PTRACE_EVENT_STOP:
+      return handle_event_stop(tid, tracee, status.signal());
+    default:
+      return let_run(tid, tracee);
+  }
+}
+
+// ESRCH means that it was killed meanwhile; its end is the next thing waitpid tells.
+void HostTracer::let_run(pid_t tid, const Tracee& tracee, int signal) {
+  const bool stops_at_calls = filter_.empty() || (tracee.phase == Phase::kInCall && tracee.is_told);
+  const auto request = stops_at_calls ? PTRACE_SYSCALL : PTRACE_CONT;
+  (void)placement_.run(tid, [&] { return ptrace(request, tid, nullptr, static_cast<long>(signal)); });
+}
+
+void HostTracer::handle_gone(pid_t tid, WaitStatus status) {
+  if (tid == first_) outcome_.wait_status = status.raw();
+  if (tracees_.erase(tid) > 0) observer_.on_death(tid, status.raw());
+}
+
+// Whether start()'s process makes it on its way to the program's execve, or after that has failed.
+bool HostTracer::is_own_call(pid_t tid, uint32_t number) const {
+  return is_started_ && !has_executed_ && tid == first_ && number != SYS_execve;
+}
+
+// A seccomp stop, or the entry of a call where every call stops.
+void HostTracer::handle_entry(pid_t tid, Tracee& tracee) {
+  tracee.phase = Phase::kInCall;
+  tracee.is_told = false;
+  auto info = get_call_info(tid);
+  if (!info) return;
+  const bool is_seccomp = info->op == PTRACE_SYSCALL_INFO_SECCOMP;
+  SyscallEvent event{tid,
+                     static_cast<uint32_t>(is_seccomp ? info->seccomp.nr : info->entry.nr),
+                     {},
+                     info->instruction_pointer};
+  std::copy_n(is_seccomp ? info->seccomp.args : info->entry.args, event.args.size(), event.args.begin());
+  // Numbers of 32-bit programs mean other calls.
+  if (info->arch != AUDIT_ARCH_X86_64) event.number |= kForeignCall;
+  has_begun_ |= event.number == SYS_execve;
+  if (has_begun_ && options_.traced.contains(event.number) && !is_own_call(tid, event.number)) {
+    ProcessMemory memory(tid);
+    Registers registers;
+    const Registers* known = nullptr;
+    if (options_.needs_registers == HostTracerOptions::NeedsRegisters::kYes) {
+      if (auto all = get_registers(tid)) {
+        registers = *all;
+        known = &registers;
+      }
+    }
+    tracee.is_told = observer_.on_call(event, memory, known) == CallObserver::Interest::kReturn;
+  }
+  let_run(tid, tracee);
+}
+
+void HostTracer::handle_call_stop(pid_t tid, Tracee& tracee) {
+  if (tracee.phase == Phase::kUser) return handle_entry(tid, tracee);
+  tracee.phase = Phase::kUser;
+  if (tracee.is_told) {
+    tracee.is_told = false;
+    auto info = get_call_info(tid);
+    if (!info) return;
+    ProcessMemory memory(tid);
+    observer_.on_return(tid, info->exit.rval, memory);
+  }
+  let_run(tid, tracee);
+}
+
+void HostTracer::handle_birth(pid_t tid) {
+  auto message = get_event_message(tid);
+  if (!message) return;
+  const auto child = static_cast<pid_t>(*message);
+  tracees_.try_emplace(child);
+  observer_.on_birth(tid, child);
+  let_run(tid, tracees_.at(tid));
+}
+
+// The thread that made it has its group's id now; the others are gone without a word.
+void HostTracer::handle_exec(pid_t tid) {
+  auto former = get_event_message(tid);
+  if (!former) return;
+  const auto maker = static_cast<pid_t>(*former);
+  has_executed_ = true;
+  if (maker != tid) {
+    tracees_[tid] = tracees_[maker];
+    tracees_.erase(maker);
+  }
+  observer_.on_exec(maker, tid);
+  Tracee& tracee = tracees_[tid];
+  if (!filter_.empty()) tracee.phase = Phase::kUser;  // nothing is left to be told of it
+  let_run(tid, tracee);
+}
+
+void HostTracer::handle_signal(pid_t tid, int signal) {
+  siginfo_t info{};
+  auto registers = get_registers(tid);
+  if (!registers || ptrace(PTRACE_GETSIGINFO, tid, nullptr, &info) < 0) return;
+  if (has_begun_) observer_.on_signal(tid, info, *registers);
+  let_run(tid, tracees_.at(tid), signal);
+}
+
+void HostTracer::handle_event_stop(pid_t tid, Tracee& tracee, int signal) {
+  const bool is_first = tracee.awaits_stop;
+  tracee.awaits_stop = false;
+  if (signal == SIGTRAP) return let_run(tid, tracee);
+  if (!is_first) observer_.on_group_stop(tid, signal);
+  (void)leave_stopped(tid);
+}
+
+// ---- ending ----
+
+void HostTracer::request_detach() {
+  is_detaching_ = 1;
+  syscall(SYS_tgkill, getpid(), tracer_tid_, wake_signal());
+}
+
+void HostTracer::interrupt_all() {
+  has_interrupted_ = true;
+  for (const auto& [tid, tracee] : tracees_) (void)ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
+}
+
+// In any stop. A signal that was on its way is delivered; a stop by job control stays.
+void HostTracer::let_go(pid_t tid, WaitStatus status, int event) {
+  const long signal = event == 0 && status.signal() != (SIGTRAP | 0x80) ? status.signal() : 0;
+  if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
+    // The child is traced too and will stop.
+    if (auto child = get_event_message(tid)) tracees_.try_emplace(static_cast<pid_t>(*child));
+  }
+  (void)ptrace(PTRACE_DETACH, tid, nullptr, signal);
+  tracees_.erase(tid);
+}
+
+}  // namespace sandbox::platform

@@ -1,0 +1,73 @@
+// A call as the supervisor answers it, with an ear at the answer.
+#include "platform/observed_supervisor.h"
+
+#include <fcntl.h>
+
+namespace sandbox::platform {
+
+namespace {
+
+class ObservedCall final : public InterceptedCall {
+ public:
+  ObservedCall(InterceptedCall& inner, CallObserver& observer, EngineKind engine)
+      : inner_(&inner), observer_(observer), engine_(engine) {
+    event_ = inner.event();
+  }
+  ObservedCall(std::unique_ptr<InterceptedCall> inner, CallObserver& observer, EngineKind engine)
+      : ObservedCall(*inner, observer, engine) {
+    owned_ = std::move(inner);
+  }
+
+  GuestMemory& memory() override { return inner_->memory(); }
+  bool is_waiting() override { return inner_->is_waiting(); }
+  const user_regs_struct* registers() const override { return inner_->registers(); }
+
+  void reply(int64_t value) override {
+    tell(value);
+    inner_->reply(value);
+  }
+  // On the ptrace engine the tracer waits for the call's end and tells of it.
+  void run_natively() override {
+    if (engine_ == EngineKind::kNotify) observer_.on_lost(event_.host_tid);
+    inner_->run_natively();
+  }
+  Result<int> install(int fd, CloseOnExec close_on_exec) override {
+    return inner_->install(fd, close_on_exec);
+  }
+  Result<std::vector<int>> install_all(std::span<const int> fds, CloseOnExec close_on_exec) override {
+    return inner_->install_all(fds, close_on_exec);
+  }
+  // In two steps: the number is to be known before the thread goes on.
+  void reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) override {
+    const int flags = fcntl(fd.get(), F_GETFL);
+    if (engine_ == EngineKind::kNotify && flags >= 0 && (flags & O_PATH)) {
+      observer_.on_lost(event_.host_tid);  // its number is chosen after this call
+      return inner_->reply_with_fd(std::move(fd), close_on_exec);
+    }
+    auto number = inner_->install(fd.get(), close_on_exec);
+    reply(number ? *number : number.error().as_return());
+  }
+  std::unique_ptr<InterceptedCall> park() override {
+    return std::make_unique<ObservedCall>(inner_->park(), observer_, engine_);
+  }
+
+ private:
+  void tell(int64_t value) { observer_.on_return(event_.host_tid, value, inner_->memory()); }
+
+  InterceptedCall* inner_;
+  std::unique_ptr<InterceptedCall> owned_;  // of a parked call
+  CallObserver& observer_;
+  EngineKind engine_;
+};
+
+}  // namespace
+
+void ObservedSupervisor::on_syscall(InterceptedCall& call) {
+  if (!observation_.traced.contains(call.event().number)) return inner_.on_syscall(call);
+  auto interest = observation_.observer.on_call(call.event(), call.memory(), call.registers());
+  if (interest == CallObserver::Interest::kNone) return inner_.on_syscall(call);
+  ObservedCall observed(call, observation_.observer, observation_.engine);
+  inner_.on_syscall(observed);
+}
+
+}  // namespace sandbox::platform

@@ -1,0 +1,22 @@
+// SandboxSubject: the traced threads of a sandbox, by the ids and paths that they see.
+#pragma once
+
+#include "sentry/kernel_view.h"
+#include "sentry/trace/recorder.h"
+
+namespace sandbox {
+
+class SandboxSubject final : public trace::Subject {
+ public:
+  // The view outlives it.
+  explicit SandboxSubject(SentryKernelView& view) : view_(view) {}
+
+  trace::ThreadIdentity identify(pid_t host_tid) override;
+  std::string command_of(pid_t host_tid) override;
+  std::unique_ptr<trace::DescriptorNames> names_of(pid_t host_tid) override;
+
+ private:
+  SentryKernelView& view_;
+};
+
+}  // namespace sandbox

@@ -1,0 +1,75 @@
+// The events of a trace, as its writers get them.
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sentry/trace/decoder.h"
+
+namespace sandbox::trace {
+
+// As the traced program numbers itself: inside a sandbox, not the host's ids.
+struct ThreadIdentity {
+  pid_t tid = 0, pid = 0;
+};
+
+enum class CallEnd : uint8_t {
+  kReturned,
+  kNoReturn,  // exit, exit_group
+  kKilled,    // the thread died, or was taken over by an exec, in the call
+  kDetached,  // the trace ended first
+  kUnknown,   // it went on without the tracer
+};
+
+struct Event {
+  ThreadIdentity thread;
+  uint64_t time_ns = 0;  // CLOCK_REALTIME; of a call: its entry
+};
+
+struct CallEvent : Event {
+  DecodedCall call;
+  uint64_t duration_ns = 0;
+  CallEnd end = CallEnd::kReturned;
+  std::vector<std::string> stack;  // innermost first; empty unless stacks are wanted
+};
+
+struct SignalEvent : Event {
+  siginfo_t info{};
+};
+
+struct StopEvent : Event {
+  int signal = 0;
+};
+
+struct BirthEvent : Event {
+  ThreadIdentity child;
+};
+
+struct DeathEvent : Event {
+  int wait_status = 0;
+};
+
+struct TraceTotals {
+  uint64_t calls = 0;  // shown
+  uint64_t lost = 0;   // could not be written
+};
+
+// One format. Called by one thread at a time.
+class Writer {
+ public:
+  virtual ~Writer() = default;
+  virtual void begin(uint64_t time_ns) { (void)time_ns; }
+  virtual void on_call(const CallEvent& event) = 0;
+  virtual void on_signal(const SignalEvent& event) { (void)event; }
+  virtual void on_stop(const StopEvent& event) { (void)event; }
+  virtual void on_birth(const BirthEvent& event) { (void)event; }
+  virtual void on_death(const DeathEvent& event) { (void)event; }
+  virtual void end(const TraceTotals& totals) { (void)totals; }
+};
+
+}  // namespace sandbox::trace

@@ -1,0 +1,223 @@
+// From stops to events.
+#include "sentry/trace/recorder.h"
+
+#include <time.h>
+
+#include <chrono>
+
+#include "platform/process_memory.h"
+
+namespace sandbox::trace {
+
+namespace {
+
+using Interest = platform::CallObserver::Interest;
+
+uint64_t clock_ns(clockid_t clock) {
+  timespec now;
+  ::clock_gettime(clock, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+bool never_returns(const DecodedCall& call) {
+  return call.row != nullptr && call.row->signature.result_type == "NoReturn";
+}
+
+}  // namespace
+
+Recorder::Recorder(RecorderOptions options, Outputs& outputs, Writer& writer)
+    : options_(std::move(options)),
+      decoder_(options_.decoder),
+      outputs_(outputs),
+      writer_(writer),
+      real_time_offset_ns_(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)) {}
+
+Recorder::~Recorder() { finish(); }
+
+void Recorder::add_thread(pid_t host_tid) {
+  std::lock_guard lock(mutex_);
+  thread_of(host_tid);
+}
+
+void Recorder::look_at_process(pid_t tid, Thread& thread) {
+  if (options_.filter.processes.empty()) return;
+  thread.command = subject_->command_of(tid);
+  thread.is_admitted = options_.filter.admits_process(thread.identity, thread.command);
+}
+
+Recorder::Thread& Recorder::thread_of(pid_t tid) {
+  auto [found, is_new] = threads_.try_emplace(tid);
+  Thread& thread = found->second;
+  if (!is_new) return thread;
+  thread.identity = subject_->identify(tid);
+  const bool needs_names = options_.describes_descriptors || !options_.filter.paths.empty();
+  if (needs_names) thread.names = subject_->names_of(tid);
+  look_at_process(tid, thread);
+  if (!has_begun_) {
+    has_begun_ = true;
+    writer_.begin(real_time_of(clock_ns(CLOCK_MONOTONIC)));
+    // Not earlier: the sandbox is set up by a process of one thread.
+    flusher_ = std::jthread([this](std::stop_token stop) { flush_now_and_then(stop); });
+  }
+  return thread;
+}
+
+Event Recorder::event_of(const Thread& thread) const {
+  return {thread.identity, real_time_of(clock_ns(CLOCK_MONOTONIC))};
+}
+
+void Recorder::note_record() {
+  if (is_dirty_) return;
+  is_dirty_ = true;
+  dirty_.notify_one();
+}
+
+void Recorder::flush_now_and_then(std::stop_token stop) {
+  constexpr auto kOldAge = std::chrono::milliseconds(100);
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    if (!dirty_.wait(lock, stop, [&] { return is_dirty_; })) return;
+    dirty_.wait_for(lock, stop, kOldAge, [] { return false; });
+    outputs_.flush();
+    is_dirty_ = false;
+  }
+}
+
+Interest Recorder::on_call(const platform::SyscallEvent& event, GuestMemory& memory,
+                           const user_regs_struct* registers) {
+  (void)registers;
+  std::lock_guard lock(mutex_);
+  Thread& thread = thread_of(event.host_tid);
+  thread.pending.reset();
+  if (!thread.is_admitted) return Interest::kNone;
+  CallEvent& call = thread.pending.emplace();
+  call.thread = thread.identity;
+  call.time_ns = real_time_of(clock_ns(CLOCK_MONOTONIC));
+  DescriptorNames* names = thread.names.get();
+  call.call =
+      decoder_.entry(event.number, event.args, {memory, options_.describes_descriptors ? names : nullptr});
+  if (!options_.filter.may_pass(call, names)) {
+    thread.pending.reset();
+    return Interest::kNone;
+  }
+  if (never_returns(call.call)) {
+    end_call(thread, CallEnd::kNoReturn);
+    return Interest::kNone;
+  }
+  thread.begin_ns = clock_ns(CLOCK_MONOTONIC);
+  return Interest::kReturn;
+}
+
+void Recorder::on_return(pid_t tid, int64_t result, GuestMemory& memory) {
+  const uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+  std::lock_guard lock(mutex_);
+  auto found = threads_.find(tid);
+  if (found == threads_.end() || !found->second.pending) return;
+  Thread& thread = found->second;
+  CallEvent& call = *thread.pending;
+  call.duration_ns = now_ns - thread.begin_ns;
+  decoder_.exit(call.call, result, {memory, options_.describes_descriptors ? thread.names.get() : nullptr});
+  end_call(thread, CallEnd::kReturned);
+}
+
+void Recorder::end_call(Thread& thread, CallEnd end) {
+  if (!thread.pending) return;
+  thread.pending->end = end;
+  if (options_.filter.passes(*thread.pending)) {
+    ++calls_;
+    writer_.on_call(*thread.pending);
+    note_record();
+  }
+  thread.pending.reset();
+}
+
+void Recorder::on_lost(pid_t tid) {
+  std::lock_guard lock(mutex_);
+  if (auto found = threads_.find(tid); found != threads_.end()) end_call(found->second, CallEnd::kUnknown);
+}
+
+void Recorder::on_birth(pid_t parent, pid_t child) {
+  std::lock_guard lock(mutex_);
+  BirthEvent event;
+  static_cast<Event&>(event) = event_of(thread_of(parent));
+  event.child = thread_of(child).identity;
+  writer_.on_birth(event);
+}
+
+void Recorder::on_exec(pid_t maker, pid_t group) {
+  std::lock_guard lock(mutex_);
+  Thread& survivor = thread_of(maker);
+  std::optional<CallEvent> exec = std::move(survivor.pending);
+  const uint64_t begin_ns = survivor.begin_ns;
+  survivor.pending.reset();
+  const pid_t pid = thread_of(group).identity.pid;
+  for (auto entry = threads_.begin(); entry != threads_.end();) {
+    const bool is_of_group = entry->second.identity.pid == pid;
+    if (is_of_group) end_call(entry->second, CallEnd::kKilled);
+    entry = is_of_group && entry->first != group ? threads_.erase(entry) : std::next(entry);
+  }
+  Thread& thread = thread_of(group);
+  look_at_process(group, thread);
+  if (!exec) return;
+  thread.pending = std::move(exec);
+  thread.pending->thread = thread.identity;
+  thread.pending->duration_ns = clock_ns(CLOCK_MONOTONIC) - begin_ns;
+  platform::ProcessMemory memory(group);
+  decoder_.exit(thread.pending->call, 0, {memory, nullptr});
+  end_call(thread, CallEnd::kReturned);
+}
+
+void Recorder::on_signal(pid_t tid, const siginfo_t& info, const user_regs_struct& registers) {
+  (void)registers;
+  std::lock_guard lock(mutex_);
+  Thread& thread = thread_of(tid);
+  if (!thread.is_admitted) return;
+  SignalEvent event;
+  static_cast<Event&>(event) = event_of(thread);
+  event.info = info;
+  writer_.on_signal(event);
+  note_record();
+}
+
+void Recorder::on_group_stop(pid_t tid, int signal) {
+  std::lock_guard lock(mutex_);
+  Thread& thread = thread_of(tid);
+  if (!thread.is_admitted) return;
+  StopEvent event;
+  static_cast<Event&>(event) = event_of(thread);
+  event.signal = signal;
+  writer_.on_stop(event);
+  note_record();
+}
+
+void Recorder::on_death(pid_t tid, int wait_status) {
+  std::lock_guard lock(mutex_);
+  auto found = threads_.find(tid);
+  if (found == threads_.end()) return;
+  Thread& thread = found->second;
+  end_call(thread, CallEnd::kKilled);
+  if (thread.is_admitted) {
+    DeathEvent event;
+    static_cast<Event&>(event) = event_of(thread);
+    event.wait_status = wait_status;
+    writer_.on_death(event);
+    note_record();
+  }
+  if (thread.identity.tid == thread.identity.pid) outputs_.close(thread.identity.pid);
+  threads_.erase(found);
+}
+
+void Recorder::finish() {
+  if (flusher_.joinable()) {
+    flusher_.request_stop();
+    flusher_.join();
+  }
+  std::lock_guard lock(mutex_);
+  if (has_ended_) return;
+  has_ended_ = true;
+  for (auto& [tid, thread] : threads_) end_call(thread, CallEnd::kDetached);
+  if (has_begun_) writer_.end({calls_, outputs_.lost_records()});
+  outputs_.flush();
+}
+
+}  // namespace sandbox::trace

@@ -1,0 +1,101 @@
+// Recorder: turns what the engine tells of a workload into the events of a trace, and gives them to a writer.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "platform/call_observer.h"
+#include "sentry/trace/decoder.h"
+#include "sentry/trace/event.h"
+#include "sentry/trace/output.h"
+#include "sentry/trace/trace_filter.h"
+
+namespace sandbox::trace {
+
+// What must be known of the traced threads besides what the engine tells.
+class Subject {
+ public:
+  virtual ~Subject() = default;
+  // Ids as the program sees them. Zeroes when the thread is gone.
+  virtual ThreadIdentity identify(pid_t host_tid) = 0;
+  // Its command name, as prctl(PR_GET_NAME) gives it.
+  virtual std::string command_of(pid_t host_tid) = 0;
+  virtual std::unique_ptr<DescriptorNames> names_of(pid_t host_tid) = 0;
+};
+
+// The host's own view: what /proc says.
+std::unique_ptr<Subject> make_host_subject();
+
+struct RecorderOptions {
+  DecoderOptions decoder;
+  TraceFilter filter;
+  bool describes_descriptors = false;  // -y
+};
+
+class Recorder final : public platform::CallObserver {
+ public:
+  // `outputs` and `writer` outlive it.
+  Recorder(RecorderOptions options, Outputs& outputs, Writer& writer);
+  ~Recorder() override;
+
+  const platform::CallSet& calls() const { return options_.filter.calls; }
+  // Before the first event; outlives the recording.
+  void set_subject(Subject& subject) { subject_ = &subject; }
+  // A thread of the trace, when something is to be said of it before its first event.
+  void add_thread(pid_t host_tid);
+
+  // After the last event: calls that have not returned are told as such, the writer ends.
+  void finish();
+
+  Interest on_call(const platform::SyscallEvent& event, GuestMemory& memory,
+                   const user_regs_struct* registers) override;
+  void on_return(pid_t tid, int64_t result, GuestMemory& memory) override;
+  void on_lost(pid_t tid) override;
+  void on_birth(pid_t parent, pid_t child) override;
+  void on_exec(pid_t maker, pid_t group) override;
+  void on_signal(pid_t tid, const siginfo_t& info, const user_regs_struct& registers) override;
+  void on_group_stop(pid_t tid, int signal) override;
+  void on_death(pid_t tid, int wait_status) override;
+
+ private:
+  struct Thread {
+    ThreadIdentity identity;
+    std::string command;                     // known only when the filter asks for processes
+    bool is_admitted = true;                 // by the filter's processes
+    std::unique_ptr<DescriptorNames> names;  // null: not wanted
+    std::optional<CallEvent> pending;
+    uint64_t begin_ns = 0;  // of `pending`, CLOCK_MONOTONIC
+  };
+
+  Thread& thread_of(pid_t tid);
+  void look_at_process(pid_t tid, Thread& thread);
+  void end_call(Thread& thread, CallEnd end);
+  Event event_of(const Thread& thread) const;
+  uint64_t real_time_of(uint64_t monotonic_ns) const { return monotonic_ns + real_time_offset_ns_; }
+  void note_record();
+  void flush_now_and_then(std::stop_token stop);
+
+  const RecorderOptions options_;
+  const Decoder decoder_;
+  Outputs& outputs_;
+  Writer& writer_;
+  Subject* subject_ = nullptr;
+  uint64_t real_time_offset_ns_ = 0;
+
+  std::mutex mutex_;  // all below
+  std::unordered_map<pid_t, Thread> threads_;
+  uint64_t calls_ = 0;
+  bool has_begun_ = false, has_ended_ = false;
+  // Records that nobody watches grow old in the buffer; this thread writes them when no others come.
+  bool is_dirty_ = false;
+  std::condition_variable_any dirty_;
+  std::jthread flusher_;
+};
+
+}  // namespace sandbox::trace

@@ -1,0 +1,52 @@
+// TraceOptions: the options of `sandbox trace`, as typed and as the tracer wants them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sentry/trace/jsonl_writer.h"
+#include "sentry/trace/output.h"
+#include "sentry/trace/recorder.h"
+#include "sentry/trace/summary_writer.h"
+#include "sentry/trace/text_writer.h"
+#include "tools/command_line.h"
+#include "tools/run_options.h"
+
+namespace sandbox::tools {
+
+class TraceOptions {
+ public:
+  // Binds them to `app`.
+  explicit TraceOptions(CLI::App& app);
+
+  // Once the command line is parsed. Errors: options that contradict each other or say nothing.
+  Parsed<trace::RecorderOptions> recorder_options() const;
+  Parsed<std::unique_ptr<trace::Outputs>> open_outputs() const;
+  Parsed<std::unique_ptr<trace::Writer>> make_writer(trace::Outputs& outputs) const;
+
+  bool is_on_host() const { return is_on_host_ || !pids_.empty(); }
+  const std::vector<int>& pids() const { return pids_; }
+  const std::string& output() const { return output_; }
+
+ private:
+  void add_output_options(CLI::App& app);
+  void add_filter_options(CLI::App& app);
+  Parsed<trace::TraceFilter> filter() const;
+  Parsed<trace::TextOptions> text_options(const trace::Outputs& outputs) const;
+
+  std::string output_, format_ = "text", sort_ = "time", colour_ = "auto", min_duration_, where_;
+  std::vector<std::string> calls_, paths_, errors_, processes_;
+  std::vector<int> descriptors_, pids_;
+  std::vector<int64_t> results_;
+  int clock_ = 0, column_ = 40;
+  size_t string_bytes_ = 32;
+  bool is_on_host_ = false, is_per_process_ = false, is_summary_ = false, is_verbose_ = false;
+  bool names_arguments_ = false, describes_descriptors_ = false, shows_duration_ = false,
+       is_relative_ = false;
+  bool wants_failures_ = false, wants_successes_ = false;
+};
+
+}  // namespace sandbox::tools
