@@ -228,7 +228,8 @@ void Decoder::exit(DecodedCall& call, int64_t result, Target target) const {
       continue;
     }
     Value after = show_argument(scope, argument, typed[i], 8).named(value.name);
-    if (is_pending || (scope.take_replacement() && after.kind != Value::Kind::kAbsent)) {
+    const bool replaces = scope.take_replacement() && after.kind != Value::Kind::kAbsent;
+    if (is_pending || replaces) {
       value = std::move(after);
     } else if (after.kind != Value::Kind::kAbsent && after.kind != Value::Kind::kPending && after != value) {
       Value change = Value::array().named(value.name);
