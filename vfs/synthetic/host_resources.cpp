@@ -1,12 +1,14 @@
 // The host's numbers, parsed out of its /proc and /sys.
 #include "vfs/synthetic/host_resources.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 
+#include <array>
+#include <deque>
 #include <mutex>
-#include <set>
 
 #include "vfs/synthetic/host_file.h"
 #include "vfs/synthetic/text.h"
@@ -17,7 +19,9 @@ namespace {
 
 class HostResources : public ResourceView {
  public:
-  HostResources(int proc, UniqueFd sys) : proc_(proc), sys_(std::move(sys)) {}
+  HostResources(int proc, UniqueFd sys) : proc_(proc), sys_(std::move(sys)) {
+    if (auto file = open_host_file(proc, "meminfo", O_RDONLY)) meminfo_ = *std::move(file);
+  }
 
   std::vector<int> cpus() override;
   std::vector<int> possible_cpus() override;
@@ -38,13 +42,14 @@ class HostResources : public ResourceView {
   }
 
  private:
-  std::string_view kept_name(std::string_view name);
+  // `name` where it stays: the kernel has its lines in one order.
+  std::string_view kept_name(size_t line, std::string_view name);
 
   const int proc_;
   const UniqueFd sys_;
-  // Names of memory lines: as many as the kernel has.
+  UniqueFd meminfo_;  // read from its start each time
   std::mutex lock_;
-  std::set<std::string, std::less<>> names_;  // lock_
+  std::deque<std::string> names_;  // lock_; of the lines of meminfo, which stay where they are
 };
 
 // The ticks of a cpu line, whose first word is already taken.
@@ -108,15 +113,21 @@ Result<std::string> HostResources::cpu_attribute(int cpu, std::string_view path)
   return read_host_file(sys_.get(), fmt::format("devices/system/cpu/cpu{}/{}", cpu, path));
 }
 
-std::string_view HostResources::kept_name(std::string_view name) {
-  std::lock_guard guard(lock_);
-  auto found = names_.find(name);
-  return found != names_.end() ? *found : *names_.emplace(name).first;
+std::string_view HostResources::kept_name(size_t line, std::string_view name) {
+  if (line < names_.size() && names_[line] == name) return names_[line];
+  for (const std::string& known : names_)
+    if (known == name) return known;
+  return names_.emplace_back(name);
 }
 
 Result<MemoryLines> HostResources::memory() {
-  std::string text = TRY(read_host_file(proc_, "meminfo"));
+  if (!meminfo_) return err(ENOENT);
+  std::array<char, 16384> buffer;
+  ssize_t size = TRY(host_result(::pread(meminfo_.get(), buffer.data(), buffer.size(), 0)));
+  std::string_view text(buffer.data(), static_cast<size_t>(size));
   MemoryLines lines;
+  size_t number = 0;
+  std::lock_guard guard(lock_);
   for_each_line(text, [&](std::string_view line) {
     size_t colon = line.find(':');
     if (colon == std::string_view::npos) return;
@@ -124,7 +135,7 @@ Result<MemoryLines> HostResources::memory() {
     auto value = parse_number<uint64_t>(take_word(&rest));
     if (!value) return;
     auto unit = take_word(&rest) == "kB" ? MemoryLine::Unit::kKibibytes : MemoryLine::Unit::kCount;
-    lines.push_back({kept_name(line.substr(0, colon)), *value, unit});
+    lines.push_back({kept_name(number++, line.substr(0, colon)), *value, unit});
   });
   return lines;
 }
