@@ -47,7 +47,8 @@ constexpr auto kHandlers = [] {
 }();
 
 // Calls on an object that may make them wait: a socket, a terminal.
-constexpr uint32_t kMayWait[] = {SYS_connect, SYS_sendto, SYS_sendmsg, SYS_sendmmsg, SYS_ioctl, SYS_fcntl};
+constexpr uint32_t kMayWait[] = {SYS_connect, SYS_sendto, SYS_sendmsg, SYS_sendmmsg,
+                                 SYS_ioctl,   SYS_fcntl,  SYS_flock};
 
 }  // namespace
 

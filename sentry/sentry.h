@@ -10,6 +10,7 @@
 #include "sandbox/id_map.h"
 #include "sandbox/resource_view.h"
 #include "sentry/call.h"
+#include "sentry/read_only_locks.h"
 #include "sentry/socket_peers.h"
 #include "sentry/task.h"
 #include "vfs/core/vfs.h"
@@ -73,6 +74,7 @@ class Sentry final : public platform::Supervisor {
   RunningPrograms& running_programs() { return running_programs_; }
   ParkedCalls& parked_calls() { return *parked_calls_; }
   SocketPeers& socket_peers() { return socket_peers_; }
+  ReadOnlyLocks& read_only_locks() { return read_only_locks_; }
   int host_proc() const { return parts_.host_proc.get(); }
   const IdMap& uid_map() const { return parts_.uid_map; }
   const IdMap& gid_map() const { return parts_.gid_map; }
@@ -91,6 +93,7 @@ class Sentry final : public platform::Supervisor {
   RunningPrograms running_programs_;  // outlives the tasks, whose programs deregister themselves
   TaskTable tasks_;
   SocketPeers socket_peers_;
+  ReadOnlyLocks read_only_locks_{tasks_};
   std::unique_ptr<ParkedCalls> parked_calls_;
   uint64_t start_time_ns_;
   std::atomic<uint64_t> clone_count_{0};

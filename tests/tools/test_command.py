@@ -1,4 +1,5 @@
 """The command line: what bad input gets."""
+import fcntl
 import json
 import os
 import subprocess
@@ -177,6 +178,19 @@ def test_no_ipc_namespace():
 def test_no_network_namespace():
     refused(sandbox_without_namespaces("net", "run", "--", "true"), "network namespace", "sandbox info")
     equal(sandbox_without_namespaces("net", "run", "--net", "host", "--", "true").returncode, 0)
+
+
+def test_lock_of_a_host_file(folder):
+    path = folder + "/locked"
+    open(path, "w").close()
+    for options in ([], ["--platform=ptrace"], ["--ro-bind", folder]):
+        command = [SANDBOX, "run", *options, "--", "flock", "--exclusive", path, "sh", "-c", "echo locked; read line"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+            equal(holder.stdout.readline(), "locked\n")
+            with open(path) as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            holder.communicate("go on\n", timeout=30)
+            equal(holder.returncode, 0)
 
 
 def test_no_uts_namespace():

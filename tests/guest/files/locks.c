@@ -187,3 +187,88 @@ TEST(leases_and_pipes_sizes) {
   OK(fcntl(pair[0], F_SETOWN, getpid()));
   CHECK_EQ(fcntl(pair[0], F_GETOWN), getpid());
 }
+
+// Files that were there before, open for reading only: on an overlay they are the host's, and so no lock of
+// theirs may be.
+
+TEST(flock_of_a_file_that_was_there_before) {
+  ENTER_LOWER("locks");
+  int a = MUST(open("exclusive", O_RDONLY)), b = MUST(open("exclusive", O_RDONLY));
+  OK(flock(a, LOCK_EX));
+  ERR(flock(b, LOCK_EX | LOCK_NB), EWOULDBLOCK);
+  ERR(flock(b, LOCK_SH | LOCK_NB), EWOULDBLOCK);
+  OK(flock(a, LOCK_EX | LOCK_NB));
+  IN_CHILD({
+    OK(flock(a, LOCK_EX | LOCK_NB));  // the same open file
+    int own = MUST(open("exclusive", O_RDONLY));
+    ERR(flock(own, LOCK_EX | LOCK_NB), EWOULDBLOCK);
+    OK(flock(a, LOCK_SH));
+    OK(flock(own, LOCK_SH | LOCK_NB));
+  });
+  OK(flock(b, LOCK_SH | LOCK_NB));
+  ERR(flock(a, LOCK_EX | LOCK_NB), EWOULDBLOCK);  // and has lost what it had
+  OK(flock(b, LOCK_EX | LOCK_NB));
+  OK(flock(b, LOCK_UN));
+  OK(flock(a, LOCK_EX | LOCK_NB));
+  ERR(flock(a, 77), EINVAL);
+  int path = MUST(open("exclusive", O_PATH));
+  ERR(flock(path, LOCK_SH), EBADF);
+}
+
+TEST(flock_ends_with_its_last_descriptor) {
+  ENTER_LOWER("locks");
+  int a = MUST(open("closed", O_RDONLY)), twin = MUST(dup(a)), b = MUST(open("closed", O_RDONLY));
+  OK(flock(a, LOCK_EX));
+  close(a);
+  ERR(flock(b, LOCK_EX | LOCK_NB), EWOULDBLOCK);
+  close(twin);
+  OK(flock(b, LOCK_EX | LOCK_NB));
+  OK(flock(b, LOCK_UN));
+  pid_t child = guest_fork();
+  if (child == 0) {
+    int own = open("closed", O_RDONLY);
+    _exit(flock(own, LOCK_EX | LOCK_NB) == 0 ? 0 : 1);
+  }
+  int status;
+  OK(waitpid(child, &status, 0));
+  CHECK_EQ(status, 0);
+  OK(flock(b, LOCK_EX | LOCK_NB));
+}
+
+TEST(flock_of_a_file_that_was_there_before_waits) {
+  ENTER_LOWER("locks");
+  int a = MUST(open("waited", O_RDONLY)), b = MUST(open("waited", O_RDONLY));
+  OK(flock(a, LOCK_EX));
+  pid_t child = guest_fork();
+  if (child == 0) {
+    close(a);
+    _exit(flock(b, LOCK_EX) == 0 ? 0 : 1);
+  }
+  guest_sleep_ms(50);
+  CHECK_EQ(waitpid(child, NULL, WNOHANG), 0);
+  OK(flock(a, LOCK_UN));
+  int status;
+  OK(waitpid(child, &status, 0));
+  CHECK_EQ(status, 0);
+}
+
+TEST(regions_of_a_file_that_was_there_before) {
+  ENTER_LOWER("locks");
+  int fd = MUST(open("region", O_RDONLY));
+  struct flock lock = region(F_RDLCK, 2, 3);
+  OK(fcntl(fd, F_OFD_SETLK, &lock));
+  OK(fcntl(fd, F_OFD_SETLKW, &lock));
+  lock = region(F_WRLCK, 0, 0);
+  ERR(fcntl(fd, F_OFD_SETLK, &lock), EBADF);
+  lock = region(F_WRLCK, 8, 1);
+  OK(fcntl(fd, F_OFD_GETLK, &lock));
+  CHECK_EQ(lock.l_type, F_UNLCK);
+  lock = region(F_RDLCK, -5, 1);
+  ERR(fcntl(fd, F_OFD_SETLK, &lock), EINVAL);
+  lock = region(F_UNLCK, 0, 0);
+  OK(fcntl(fd, F_OFD_SETLK, &lock));
+  lock = region(F_RDLCK, 0, 0);
+  lock.l_pid = 7;
+  ERR(fcntl(fd, F_OFD_SETLK, &lock), EINVAL);
+  ERR(fcntl(fd, F_OFD_SETLK, NULL), EFAULT);
+}
