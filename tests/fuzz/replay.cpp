@@ -245,7 +245,12 @@ std::map<std::string, Operation> make_path_operations() {
          open_how how{.flags = uint64_t(number(4) | O_NONBLOCK),
                       .mode = number(4) & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)) ? 0640u : 0u,
                       .resolve = uint64_t(number(5))};
-         return into_slot(syscall(SYS_openat2, fd(2), path(3), &how, sizeof how));
+         // openat2(2): EAGAIN when anything on the machine was renamed while it stepped up through "..".
+         long opened;
+         do {
+           opened = syscall(SYS_openat2, fd(2), path(3), &how, sizeof how);
+         } while (opened < 0 && errno == EAGAIN && how.resolve != 0);
+         return into_slot(opened);
        }},
       {"stat", [] { return stat_outcome(stat(path(2), &st), st); }},
       {"lstat",
