@@ -13,6 +13,8 @@ VOLATILE = [
     (re.compile(r"((?:si|ru)_\w+time)=(\d+|\{[^}]*\})"), r"\1=N"),
     (re.compile(r"(left )\{[^}]*\}"), r"\1N"),
     (re.compile(r"(f_(?:bfree|bavail|ffree|files|blocks))=\d+"), r"\1=N"),
+    # Of a /proc that was mounted anew for this run.
+    (re.compile(r"f_fsid=\{val=\[[^]]*\]\}"), "f_fsid=N"),
     (re.compile(r"0x[0-9a-f]+( /\* \d+ vars? \*/)"), r"A\1"),
     (re.compile(r'(getrandom\()"[^"]*"'), r"\1R"),
 ]
