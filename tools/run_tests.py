@@ -1,6 +1,5 @@
 """Builds, runs every test, and ends with one line: N passed, N failed, N skipped. tools/test starts it."""
 import argparse
-import json
 import os
 import re
 import stat
@@ -39,20 +38,8 @@ def configure(preset, arguments):
     run("cmake", "--preset", preset, "--log-level=WARNING", *options, doing=f"configure the {preset} build")
 
 
-def build(preset, targets, arguments):
-    command = ["cmake", "--build", f"build/{preset}", "-j", str(arguments.jobs)]
-    if targets:
-        command += ["--target", *targets]
-    run(*command, doing=f"build {preset}")
-
-
-def programs_of_label(preset, label):
-    """The programs, relative to the build directory, that the tests of a label start."""
-    folder = os.path.join(REPOSITORY, "build", preset)
-    listing = subprocess.run(["ctest", "--test-dir", folder, "-L", label, "--show-only=json-v1"],
-                             capture_output=True, text=True, check=True)
-    words = {word for test in json.loads(listing.stdout)["tests"] for word in test.get("command", [])}
-    return sorted(os.path.relpath(word, folder) for word in words if word.startswith(folder + "/"))
+def build(preset, arguments):
+    run("cmake", "--build", f"build/{preset}", "-j", str(arguments.jobs), doing=f"build {preset}")
 
 
 def count_of(case):
@@ -147,11 +134,11 @@ def main():
     arguments = parse_arguments()
     started = time.monotonic()
     configure("release", arguments)
-    build("release", [], arguments)
+    build("release", arguments)
     results = [run_tests("release", arguments.label, arguments)]
     if not arguments.no_sanitizers and arguments.label in (None, "unit"):
         configure("dev", arguments)
-        build("dev", programs_of_label("dev", "unit"), arguments)
+        build("dev", arguments)
         results.append(run_tests("dev", "unit", arguments))
     passed, failed, skipped = (sum(numbers) for numbers in zip(*(counts for counts, reasons, names in results)))
     for counts, reasons, names in results:
