@@ -2,7 +2,6 @@
 #include "platform/placement.h"
 
 #include <algorithm>
-#include <ctime>
 
 namespace sandbox::platform {
 
@@ -16,12 +15,6 @@ cpu_set_t only(int cpu) {
 }
 
 }  // namespace
-
-uint64_t monotonic_ns() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 Way MeasuredWay::choose() {
   const uint32_t place = choices_++ % kRound;
@@ -75,7 +68,7 @@ HeldHere::~HeldHere() {
 }
 
 void InstallPlacement::note_call(pid_t caller) {
-  if (caller == last_target_) ways_.record(way_, monotonic_ns() - begin_ns_);
+  if (caller == last_target_) ways_.record(way_, clock_ns(CLOCK_MONOTONIC) - begin_ns_);
   last_target_ = 0;
   if (worker_.is_held() && ++calls_since_install_ > kCallsWithoutInstall) worker_.release();
 }
@@ -85,7 +78,7 @@ void StopPlacement::note_stop(pid_t tid) {
     turns_ = 0;
     return;
   }
-  if (turns_ >= kTurns) ways_.record(way_, monotonic_ns() - last_ns_);
+  if (turns_ >= kTurns) ways_.record(way_, clock_ns(CLOCK_MONOTONIC) - last_ns_);
   ++turns_;
 }
 

@@ -7,6 +7,8 @@
 #include <array>
 #include <cstdint>
 
+#include "sandbox/clock.h"
+
 namespace sandbox::platform {
 
 // Linux wakes a thread on an idle CPU when there is one. When the waker then goes to sleep to wait for that
@@ -108,14 +110,12 @@ class StopPlacement {
   uint32_t turns_ = 0;  // stops in a row of last_tid_
 };
 
-uint64_t monotonic_ns();
-
 template <typename Install>
 auto InstallPlacement::run(pid_t target, Install install) {
   calls_since_install_ = 0;
   way_ = ways_.choose();
   last_target_ = target;
-  begin_ns_ = monotonic_ns();
+  begin_ns_ = clock_ns(CLOCK_MONOTONIC);
   if (way_ == Way::kAnywhere) {
     worker_.release();
     return install();
@@ -133,7 +133,7 @@ auto StopPlacement::run(pid_t tid, Resume resume) {
     HeldHere held(tid);
     return resume();
   }();
-  last_ns_ = monotonic_ns();
+  last_ns_ = clock_ns(CLOCK_MONOTONIC);
   return result;
 }
 

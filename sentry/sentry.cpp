@@ -3,11 +3,11 @@
 
 #include <sched.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 
 #include <algorithm>
 #include <csignal>
 
+#include "sandbox/clock.h"
 #include "sentry/dispatch.h"
 #include "sentry/exec.h"
 #include "sentry/parked_calls.h"
@@ -16,12 +16,6 @@
 namespace sandbox {
 
 namespace {
-
-uint64_t boot_time_ns() {
-  timespec now;
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-}
 
 // A file system in memory is full when the memory is. Where this cannot be told the file system's word
 // counts.
@@ -58,7 +52,7 @@ bool RunningPrograms::is_running(const vfs::Attributes& attributes) const {
 Sentry::Sentry(SentryParts parts)
     : parts_(std::move(parts)),
       parked_calls_(std::make_unique<ParkedCalls>(parts_.host_proc.get())),
-      start_time_ns_(boot_time_ns() - parts_.resources->uptime_ns()) {
+      start_time_ns_(clock_ns(CLOCK_BOOTTIME) - parts_.resources->uptime_ns()) {
   parts_.vfs->set_executing_check(
       [this](const vfs::Attributes& attributes) { return running_programs_.is_running(attributes); });
   parts_.vfs->set_memory_bound([this](struct statfs& status) { bound_by_memory(*parts_.resources, status); });

@@ -2,12 +2,12 @@
 #include "sentry/cgroup/usage.h"
 
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 
+#include "sandbox/clock.h"
 #include "sentry/cgroup/numbers.h"
 #include "vfs/sysfs/cpu_list.h"
 
@@ -22,12 +22,6 @@ constexpr uint64_t kNanosecondsPerTick = 10'000'000;  // USER_HZ is 100
 constexpr uint64_t kStatisticsLastNs = 10'000'000;
 // Limits of groups above what is visible: nobody in here is told when they change.
 constexpr uint64_t kHiddenLimitsLastNs = 1'000'000'000;
-
-uint64_t monotonic_ns() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 // The first line of a file that holds one.
 Result<std::string_view> read_line(const LiveFile& file, ShortText& buffer) {
@@ -212,7 +206,7 @@ Result<MemoryUse> UsageReader::memory(Swap swap) {
   MemoryUse use = TRY(read_memory_use(swap));
   if (memory_version_ != HierarchyVersion::kV1) return use;
   std::lock_guard guard(statistics_lock_);
-  uint64_t now_ns = monotonic_ns();
+  uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
   if (use.limit != statistics_use_.limit || use.swap_limit != statistics_use_.swap_limit ||
       statistics_time_ns_ == 0 || now_ns - statistics_time_ns_ > kHiddenLimitsLastNs)
     refresh_statistics(use, now_ns);
@@ -224,7 +218,7 @@ Result<UsageReader::MemoryDetails> UsageReader::memory_details(Swap swap) {
   MemoryDetails details{.use = TRY(read_memory_use(swap))};
   MemoryUse& use = details.use;
   std::lock_guard guard(statistics_lock_);
-  uint64_t now_ns = monotonic_ns();
+  uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
   if (use.used != statistics_use_.used || use.limit != statistics_use_.limit ||
       use.swap_used != statistics_use_.swap_used || use.swap_limit != statistics_use_.swap_limit ||
       statistics_time_ns_ == 0 || now_ns - statistics_time_ns_ > kStatisticsLastNs)

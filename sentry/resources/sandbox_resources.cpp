@@ -2,11 +2,11 @@
 #include "sentry/resources/sandbox_resources.h"
 
 #include <fmt/format.h>
-#include <time.h>
 
 #include <algorithm>
 #include <charconv>
 
+#include "sandbox/clock.h"
 #include "sentry/sentry.h"
 #include "vfs/synthetic/host_file.h"
 #include "vfs/synthetic/host_resources.h"
@@ -23,12 +23,6 @@ constexpr uint64_t kNanosecondsPerTick = 10'000'000;  // USER_HZ is 100
 constexpr uint64_t kHostMemoryLastsNs = kNanosecondsPerSecond;
 // How long the load is sampled after somebody has read it: tools that show it read it again sooner.
 constexpr uint64_t kWatchNs = 60 * kNanosecondsPerSecond;
-
-uint64_t clock_ns(clockid_t clock) {
-  timespec now;
-  ::clock_gettime(clock, &now);
-  return static_cast<uint64_t>(now.tv_sec) * kNanosecondsPerSecond + static_cast<uint64_t>(now.tv_nsec);
-}
 
 CpuTimes in_ticks(const CpuHistory::Counters& counters) {
   CpuTimes times;

@@ -1,23 +1,16 @@
 // From stops to events.
 #include "sentry/trace/recorder.h"
 
-#include <time.h>
-
 #include <chrono>
 
 #include "platform/process_memory.h"
+#include "sandbox/clock.h"
 
 namespace sandbox::trace {
 
 namespace {
 
 using Interest = platform::CallObserver::Interest;
-
-uint64_t clock_ns(clockid_t clock) {
-  timespec now;
-  ::clock_gettime(clock, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 bool never_returns(const DecodedCall& call) {
   return call.row != nullptr && call.row->signature.result_type == "NoReturn";

@@ -4,12 +4,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/sysinfo.h>
-#include <time.h>
 
 #include <array>
 #include <deque>
 #include <mutex>
 
+#include "sandbox/clock.h"
 #include "vfs/synthetic/host_file.h"
 #include "vfs/synthetic/text.h"
 #include "vfs/sysfs/cpu_list.h"
@@ -234,11 +234,7 @@ Result<Load> HostResources::load(LoadUse) {
   return load;
 }
 
-uint64_t HostResources::uptime_ns() {
-  timespec now;
-  ::clock_gettime(CLOCK_BOOTTIME, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
+uint64_t HostResources::uptime_ns() { return clock_ns(CLOCK_BOOTTIME); }
 
 Result<Uptime> HostResources::uptime() {
   std::string text = TRY(read_host_file(proc_, "uptime"));
