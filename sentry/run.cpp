@@ -155,6 +155,7 @@ class Run {
   std::unique_ptr<platform::Launch> begun_;
   UniqueFd host_proc_;
   std::unique_ptr<lifecycle::Registration> registration_;  // null: neither name nor limits
+  cgroup::CgroupSources cgroup_sources_;                   // of this process
   cgroup::CgroupDirectories groups_;                       // that hold the workload
   // Destroyed last to first: the workload before the sentry, the sentry's Vfs before what /proc asks.
   std::unique_ptr<SandboxResources> resources_;
@@ -180,10 +181,10 @@ Configured<void> Run::prepare() {
   registration_ = *std::move(registration);
   if (registration_) {
     launch_.cgroup_join_files = registration_->join_files();
-    groups_ = registration_->charged_groups();
-  } else if (auto sources = cgroup::own_cgroup_sources()) {
-    groups_ = cgroup::discover_cgroups(*sources);
   }
+  // A registration may have moved this process to another group.
+  if (auto sources = cgroup::own_cgroup_sources()) cgroup_sources_ = *std::move(sources);
+  groups_ = registration_ ? registration_->charged_groups() : cgroup::discover_cgroups(cgroup_sources_);
   caller_directory_ = own_working_directory();
   umask_ = own_umask();
   descriptor_limit_ = raise_descriptor_limit();
@@ -243,7 +244,8 @@ Configured<void> Run::build_tree() {
   resources_ =
       std::make_unique<SandboxResources>(host_proc_.get(), std::move(host_sys), groups_,
                                          registration_ ? registration_->unenforced() : cgroup::Limits{});
-  filesystems_ = std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_, *resources_);
+  filesystems_ =
+      std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_, *resources_, cgroup_sources_);
   auto vfs = filesystems_->build();
   if (!vfs) return std::unexpected(vfs.error());
   new_vfs_ = *std::move(vfs);

@@ -86,13 +86,14 @@ std::string tmpfs_options_text(const TmpfsOptions& options) {
 }  // namespace
 
 FilesystemSetup::FilesystemSetup(const SandboxConfig& config, const WorkloadIds& ids,
-                                 SentryKernelView& kernel_view, ResourceView& resources)
+                                 SentryKernelView& kernel_view, ResourceView& resources,
+                                 const cgroup::CgroupSources& cgroups)
     : config_(config),
       ids_(ids),
       kernel_view_(kernel_view),
       resources_(resources),
       mounter_(platform::make_host_mounter()),
-      cgroups_(cgroup::own_cgroup_sources().value_or(cgroup::CgroupSources{})) {}
+      cgroups_(cgroups) {}
 
 FilesystemSetup::~FilesystemSetup() = default;
 

@@ -19,7 +19,7 @@ namespace sandbox {
 class FilesystemSetup {
  public:
   FilesystemSetup(const SandboxConfig& config, const WorkloadIds& ids, SentryKernelView& kernel_view,
-                  ResourceView& resources);
+                  ResourceView& resources, const cgroup::CgroupSources& cgroups);
   ~FilesystemSetup();
 
   // Once, in the sentry's namespaces.

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 
-#include "sentry/cgroup/membership.h"
 #include "vfs/synthetic/host_file.h"
 
 namespace sandbox::cgroup {
@@ -45,13 +44,14 @@ std::string directory_of(const HierarchyMount& mount, std::string_view controlle
 
 }  // namespace
 
-HostCgroups::HostCgroups(const CgroupSources& sources) : prefix_(sources.prefix), mounts_(sources.mounts) {
+HostCgroups::HostCgroups(const CgroupSources& sources)
+    : prefix_(sources.prefix), mountinfo_(sources.mounts), mounts_(parse_hierarchy_mounts(mountinfo_)) {
   for (const Membership& membership : parse_memberships(sources.membership)) {
     CgroupHierarchy& hierarchy = hierarchies_.emplace_back();
     hierarchy.version = membership.version;
     hierarchy.number = membership.number;
     hierarchy.controllers = membership.controllers;
-    for (const HierarchyMount& mount : parse_hierarchy_mounts(mounts_))
+    for (const HierarchyMount& mount : mounts_)
       if (mount.is_of(membership)) hierarchy.directory = directory_of(mount, membership.controllers);
   }
   groups_.resize(hierarchies_.size());
@@ -61,13 +61,12 @@ HostCgroups::HostCgroups(const CgroupSources& sources) : prefix_(sources.prefix)
 void HostCgroups::enter(std::string_view text) {
   if (text == entered_) return;
   entered_ = text;
-  std::vector<HierarchyMount> mounts = parse_hierarchy_mounts(mounts_);
   for (const Membership& membership : parse_memberships(text)) {
     auto place = std::ranges::find_if(hierarchies_, [&](const CgroupHierarchy& hierarchy) {
       return hierarchy.version == membership.version && hierarchy.controllers == membership.controllers;
     });
     if (place == hierarchies_.end()) continue;
-    groups_[place - hierarchies_.begin()] = open_group(membership, mounts, prefix_).directory;
+    groups_[place - hierarchies_.begin()] = open_group(membership, mounts_, prefix_).directory;
   }
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "sandbox/cgroup_view.h"
-#include "sentry/cgroup/directories.h"
+#include "sentry/cgroup/membership.h"
 
 namespace sandbox::cgroup {
 
@@ -23,8 +23,9 @@ class HostCgroups final : public CgroupView {
 
  private:
   const std::string prefix_;
-  const std::string mounts_;
-  std::string entered_;  // membership that groups_ are of
+  const std::string mountinfo_;
+  const std::vector<HierarchyMount> mounts_;  // points into mountinfo_
+  std::string entered_;                       // membership that groups_ are of
   std::vector<CgroupHierarchy> hierarchies_;
   std::vector<UniqueFd> groups_;  // O_PATH, by hierarchy; closed where no mount shows the group
 };
