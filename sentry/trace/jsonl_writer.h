@@ -1,4 +1,4 @@
-// JsonlWriter: a trace as one JSON object a line; the schema is docs/trace.schema.json.
+// JsonlWriter: a trace as one JSON object a line; the schema is tools/trace.schema.json.
 #pragma once
 
 #include "sentry/trace/event.h"

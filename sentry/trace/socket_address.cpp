@@ -56,10 +56,8 @@ void add_unix(Value& value, std::span<const std::byte> bytes) {
 }
 
 void add_ipv4(Value& value, const sockaddr_in& address) {
-  char text[INET_ADDRSTRLEN];
-  inet_ntop(AF_INET, &address.sin_addr, text, sizeof text);
   value.add("sin_port", port_value(address.sin_port));
-  value.add("sin_addr", Value::expression("inet_addr(\"" + std::string(text) + "\")", Value::string(text)));
+  value.add("sin_addr", ipv4_value(address.sin_addr));
 }
 
 void add_ipv6(Value& value, const sockaddr_in6& address) {
@@ -166,6 +164,22 @@ bool add_fields(Value& value, int family, std::span<const std::byte> bytes) {
 }
 
 }  // namespace
+
+Value credentials_value(std::span<const std::byte> bytes) {
+  ucred credentials;
+  std::memcpy(&credentials, bytes.data(), sizeof credentials);
+  Value value = Value::structure();
+  value.add("pid", Value::integer(credentials.pid));
+  value.add("uid", Value::natural(credentials.uid));
+  value.add("gid", Value::natural(credentials.gid));
+  return value;
+}
+
+Value ipv4_value(const in_addr& address) {
+  char text[INET_ADDRSTRLEN];
+  inet_ntop(AF_INET, &address, text, sizeof text);
+  return Value::expression("inet_addr(\"" + std::string(text) + "\")", Value::string(text));
+}
 
 constexpr Name kSocketDomains[] = {
     NAME(AF_UNSPEC),    NAME(AF_UNIX),       NAME(AF_INET),    NAME(AF_AX25),    NAME(AF_IPX),

@@ -132,15 +132,8 @@ Value message_data(Scope& scope, int level, int type, std::span<const std::byte>
     }
     return descriptors;
   }
-  if (level == SOL_SOCKET && type == SCM_CREDENTIALS && data.size() >= sizeof(ucred)) {
-    ucred credentials;
-    std::memcpy(&credentials, data.data(), sizeof credentials);
-    Value value = Value::structure();
-    value.add("pid", Value::integer(credentials.pid));
-    value.add("uid", Value::natural(credentials.uid));
-    value.add("gid", Value::natural(credentials.gid));
-    return value;
-  }
+  if (level == SOL_SOCKET && type == SCM_CREDENTIALS && data.size() >= sizeof(ucred))
+    return credentials_value(data);
   const bool is_number = level == SOL_IP && (type == 1 || type == 2) && !data.empty();
   if (is_number) {
     Value value = Value::array();

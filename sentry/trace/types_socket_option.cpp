@@ -317,28 +317,12 @@ Value linger_value(std::span<const std::byte> bytes) {
   return parts;
 }
 
-Value credentials_value(std::span<const std::byte> bytes) {
-  ucred value;
-  std::memcpy(&value, bytes.data(), sizeof value);
-  Value parts = Value::structure();
-  parts.add("pid", Value::integer(value.pid));
-  parts.add("uid", Value::natural(value.uid));
-  parts.add("gid", Value::natural(value.gid));
-  return parts;
-}
-
 Value membership_value(std::span<const std::byte> bytes) {
   ip_mreq value;
   std::memcpy(&value, bytes.data(), sizeof value);
-  const auto address = [](const in_addr& number) {
-    const auto* byte = reinterpret_cast<const uint8_t*>(&number);
-    std::string text;
-    for (int i = 0; i < 4; ++i) (text += i == 0 ? "" : ".") += std::to_string(byte[i]);
-    return Value::expression("inet_addr(\"" + text + "\")", Value::string(text));
-  };
   Value parts = Value::structure();
-  parts.add("imr_multiaddr", address(value.imr_multiaddr));
-  parts.add("imr_interface", address(value.imr_interface));
+  parts.add("imr_multiaddr", ipv4_value(value.imr_multiaddr));
+  parts.add("imr_interface", ipv4_value(value.imr_interface));
   return parts;
 }
 
