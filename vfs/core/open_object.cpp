@@ -73,7 +73,7 @@ class OpenObject : public Inode {
   }
 
   Result<UniqueFd> open(const Caller&, int flags) override {
-    if (flags & O_PATH) return duplicate();
+    if (flags & O_PATH) return open_path_only();
     if (S_ISSOCK(type())) return err(ENXIO);
     if (origin_ == ObjectOrigin::kPassedIn) TRY(check_access_mode(flags));
     // A FIFO without its other end must not hold the engine's thread: the Vfs asks for it non-blocking.
@@ -101,6 +101,12 @@ class OpenObject : public Inode {
   static constexpr size_t kMaximumXattrSize = 65536;
 
   std::string host_path() const { return "/proc/self/fd/" + std::to_string(fd_.get()); }
+  // A duplicate would read and write.
+  Result<UniqueFd> open_path_only() {
+    const bool is_path_only = TRY(host_result(::fcntl(fd_.get(), F_GETFL))) & O_PATH;
+    if (is_path_only) return duplicate();
+    return UniqueFd(TRY(host_result(::open(host_path().c_str(), O_PATH | O_CLOEXEC))));
+  }
   Result<UniqueFd> duplicate() { return UniqueFd(TRY(host_result(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 3)))); }
 
   // A file that was opened outside belongs to the host: its data may be used as far as it was opened,

@@ -193,6 +193,22 @@ TEST(lowest_number_and_cloexec) {
   ERR(close(b + 50), EBADF);
 }
 
+TEST(reopened_by_path_only) {
+  int fd = open(".", O_TMPFILE | O_RDWR, 0640);
+  if (fd < 0 && errno == EOPNOTSUPP) SKIP("no O_TMPFILE here");
+  char link[64];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  int path_only = MUST(open(link, O_PATH));
+  CHECK(fcntl(path_only, F_GETFL) & O_PATH);
+  ERR(write(path_only, "x", 1), EBADF);
+  int ends[2];
+  MUST(pipe(ends));
+  snprintf(link, sizeof link, "/proc/self/fd/%d", ends[1]);
+  path_only = MUST(open(link, O_PATH));
+  CHECK(fcntl(path_only, F_GETFL) & O_PATH);
+  ERR(write(path_only, "x", 1), EBADF);
+}
+
 TEST(flags_are_reported) {
   guest_write_file("f", "");
   int fd = MUST(open("f", O_RDWR | O_NONBLOCK | O_NOATIME));
