@@ -124,7 +124,7 @@ Result<void> Vfs::link(const Caller& caller, const Location& old_base, std::stri
   Parent parent = TRY(walk_parent(caller, new_base, new_path));
   if (parent.kind != LastKind::kName) return err(EEXIST);
   if (!TRY(child_of(parent.directory.dentry, parent.name))->is_negative()) return err(EEXIST);
-  if (parent.has_trailing_slash) return err(ENOENT);
+  if (parent.has_trailing_slash || parent.directory.dentry->is_deleted()) return err(ENOENT);
   const InodePtr& source = old.dentry->inode();
   // An unnamed or deleted object, by its descriptor or by the link to that in /proc: the host says whether it
   // may get a name.

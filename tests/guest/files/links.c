@@ -175,7 +175,11 @@ TEST(other_peoples_files) {
   OK(chmod("setuid", 04777));
   OK(symlink("public", "l"));
   OK(mkfifo("p", 0666));
+  OK(mkdir("gone", 0777));
+  int gone = MUST(open("gone", O_RDONLY | O_DIRECTORY));
+  OK(rmdir("gone"));
   guest_become(65534);
+  ERR(linkat(AT_FDCWD, "private", gone, "a", 0), ENOENT);  // asked before whose the file is
   ERR(link("private", "a"), EPERM);
   ERR(link("setuid", "a"), EPERM);
   ERR(link("l", "a"), EPERM);
