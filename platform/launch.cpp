@@ -15,6 +15,7 @@
 #include "platform/inside_images.h"
 #include "platform/launch_child.h"
 #include "platform/pidfd.h"
+#include "platform/seccomp_profile.h"
 
 namespace sandbox::platform {
 
@@ -180,10 +181,19 @@ Result<LaunchedProcess> begin_launch(const LaunchOptions& options, std::string& 
   plan.loader = loader_image();
   plan.init = init_image();
   plan.filter = filter_for(options.engine);
-  std::vector<sock_filter> tracing_filter;
-  if (options.observer != nullptr) {
-    tracing_filter = tracing_filter_for(options.engine, options.traced);
+  std::vector<sock_filter> tracing_filter, profile;
+  // With a profile the tracer must know when the loader ends, even if it traces nothing.
+  if (options.observer != nullptr || options.profile != nullptr) {
+    tracing_filter =
+        tracing_filter_for(options.engine, options.observer != nullptr ? options.traced : CallSet{});
     plan.filter = tracing_filter;
+  }
+  if (options.profile != nullptr) {
+    using Reports = SeccompFilter::Reports;
+    profile = options.profile->program(
+        options.engine, options.profile_observer != nullptr ? Reports::kReported : Reports::kSilent);
+    plan.profile = profile;
+    plan.profile_flags = options.profile->flags();
   }
   plan.groups = options.groups;
   plan.descriptors = options.descriptors;

@@ -57,6 +57,7 @@ class LaunchChild {
   void drop_capabilities(uint64_t kept);
   void place_descriptors();
   int install_filter();
+  void install_profile();
   [[noreturn]] void execute(CommandHead* command, int listener);
 
   const LaunchPlan& plan_;
@@ -258,6 +259,15 @@ int LaunchChild::install_filter() {
   return listener_flag ? static_cast<int>(listener) : -1;
 }
 
+// Behind the filter, which has judged this call too: of two that restrict, the kernel takes the stricter
+// word.
+void LaunchChild::install_profile() {
+  if (plan_.profile.empty()) return;
+  sock_fprog program{static_cast<unsigned short>(plan_.profile.size()),
+                     const_cast<sock_filter*>(plan_.profile.data())};
+  check(LaunchStep::kFilter, syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, plan_.profile_flags, &program));
+}
+
 void LaunchChild::execute(CommandHead* command, int listener) {
   auto* words = reinterpret_cast<uint64_t*>(command + 1);
   uint64_t path = reinterpret_cast<uint64_t>(command) + command->path;
@@ -287,6 +297,7 @@ void LaunchChild::become_program() {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   place_descriptors();
   int listener = install_filter();
+  install_profile();
   execute(command, listener);
 }
 

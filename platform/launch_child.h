@@ -50,6 +50,8 @@ struct LaunchPlan {
   const LaunchOptions* options;
   std::span<const std::byte> loader, init;
   std::span<const sock_filter> filter;
+  std::span<const sock_filter> profile;  // empty: none
+  unsigned profile_flags;
   std::span<const gid_t> groups;
   std::span<const PassedFd> descriptors;
   std::span<int> copies;                       // scratch, as many as descriptors

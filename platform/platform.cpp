@@ -11,6 +11,7 @@
 #include "platform/observed_supervisor.h"
 #include "platform/pidfd.h"
 #include "platform/process_memory.h"
+#include "platform/profiled_supervisor.h"
 #include "platform/ptrace_engine.h"
 #include "platform/tracer.h"
 
@@ -21,13 +22,17 @@ namespace {
 class RunningWorkload final : public Platform {
  public:
   RunningWorkload(LaunchedProcess process, Supervisor& sentry, EngineKind kind,
-                  const std::optional<Observation>& observation)
+                  const std::optional<Observation>& observation,
+                  const std::optional<Enforcement>& enforcement)
       : process_(std::move(process)),
         observation_(observation),
-        observed_(observe(sentry, observation_)),
-        tracer_(observed_ ? *observed_ : sentry, process_) {
-    Supervisor& supervisor = observed_ ? *observed_ : sentry;
+        enforcement_(enforcement),
+        profiled_(enforce(sentry, enforcement_, kind)),
+        observed_(observe(profiled_ ? *profiled_ : sentry, observation_)),
+        tracer_(outermost(sentry), process_, kind) {
+    Supervisor& supervisor = outermost(sentry);
     if (observation_) tracer_.set_observation(*observation_);
+    if (enforcement_) tracer_.set_enforcement(*enforcement_);
     if (kind == EngineKind::kNotify) {
       engine_ = std::make_unique<NotifyEngine>(tracer_, supervisor);
     } else {
@@ -71,9 +76,20 @@ class RunningWorkload final : public Platform {
     if (!observation) return nullptr;
     return std::make_unique<ObservedSupervisor>(sentry, *observation);
   }
+  static std::unique_ptr<Supervisor> enforce(Supervisor& sentry,
+                                             const std::optional<Enforcement>& enforcement, EngineKind kind) {
+    if (!enforcement || kind != EngineKind::kNotify) return nullptr;
+    return std::make_unique<ProfiledSupervisor>(sentry, *enforcement);
+  }
+  Supervisor& outermost(Supervisor& sentry) {
+    if (observed_) return *observed_;
+    return profiled_ ? *profiled_ : sentry;
+  }
 
   LaunchedProcess process_;
   std::optional<Observation> observation_;
+  std::optional<Enforcement> enforcement_;
+  std::unique_ptr<Supervisor> profiled_;  // null: no profile, or the tracer sees all that it refuses
   std::unique_ptr<Supervisor> observed_;  // null: nobody watches
   Tracer tracer_;
   std::unique_ptr<TracerEngine> engine_;
@@ -86,6 +102,7 @@ class BegunLaunch final : public Launch {
   BegunLaunch(LaunchedProcess process, const LaunchOptions& options)
       : process_(std::move(process)), engine_(options.engine) {
     if (options.observer != nullptr) observation_.emplace(*options.observer, options.traced, options.engine);
+    if (options.profile != nullptr) enforcement_.emplace(*options.profile, options.profile_observer);
   }
   ~BegunLaunch() override {
     if (process_) abandon_launch(*process_);
@@ -94,11 +111,13 @@ class BegunLaunch final : public Launch {
   LaunchedProcess take() { return *std::exchange(process_, std::nullopt); }
   EngineKind engine() const { return engine_; }
   const std::optional<Observation>& observation() const { return observation_; }
+  const std::optional<Enforcement>& enforcement() const { return enforcement_; }
 
  private:
   std::optional<LaunchedProcess> process_;
   EngineKind engine_;
   std::optional<Observation> observation_;  // nothing: nobody watches
+  std::optional<Enforcement> enforcement_;  // nothing: no profile
 };
 
 }  // namespace
@@ -112,7 +131,8 @@ Result<std::unique_ptr<Platform>> Platform::create(std::unique_ptr<Launch> launc
                                                    std::string& context) {
   auto& begun = static_cast<BegunLaunch&>(*launch);
   TRY(finish_launch(begun.process(), context));
-  return std::make_unique<RunningWorkload>(begun.take(), supervisor, begun.engine(), begun.observation());
+  return std::make_unique<RunningWorkload>(begun.take(), supervisor, begun.engine(), begun.observation(),
+                                           begun.enforcement());
 }
 
 }  // namespace sandbox::platform

@@ -21,6 +21,9 @@ namespace sandbox::platform {
 
 enum class EngineKind { kPtrace, kNotify };
 
+class ProfileObserver;
+class SeccompFilter;
+
 // What the sentry does with the events of an engine. Every method may be called from any engine
 // thread, two at once for different threads of the workload; none may block on the workload.
 class Supervisor {
@@ -76,6 +79,9 @@ struct LaunchOptions {
   // Told of the workload's life and of its calls in `traced`; outlives the platform. Null: nobody watches.
   CallObserver* observer = nullptr;
   CallSet traced;
+  // Restricts the workload further (seccomp_profile.h); outlives the platform. Null: nothing does.
+  const SeccompFilter* profile = nullptr;
+  ProfileObserver* profile_observer = nullptr;  // null: the kernel enforces the profile without a word
 };
 
 // The sentry's own user and mount namespaces, entered once, before anything else is set up and while

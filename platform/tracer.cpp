@@ -29,6 +29,8 @@ constexpr long kTraceOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRAC
 // lets a leaf function use there. Not further: the stacks of Go's goroutines are small.
 constexpr uint64_t kBelowRedZone = 128 + 16;
 
+constexpr int kSysSeccomp = 1;  // SYS_SECCOMP, which glibc's header does not have
+
 // Ends the tracer's waitpid when another thread has work for it.
 int wake_signal() { return SIGRTMAX - 2; }
 
@@ -54,8 +56,11 @@ uint64_t clone_flags(const Registers& registers) {
 Result<void> Tracer::attach() {
   tracer_tid_ = gettid();
   prepare_interruptible_wait(wake_signal());
-  TRY(host_status(ptrace(PTRACE_SEIZE, process_.first_tid, nullptr, kTraceOptions)));
-  tracees_.emplace(process_.first_tid, Tracee{process_.first_tid});
+  const bool tells_deaths = enforcement_ != nullptr && enforcement_->observer != nullptr;
+  const long options = kTraceOptions | (tells_deaths ? PTRACE_O_TRACEEXIT : 0);
+  TRY(host_status(ptrace(PTRACE_SEIZE, process_.first_tid, nullptr, options)));
+  // What comes before its first exec are calls of the launch.
+  tracees_.emplace(process_.first_tid, Tracee{.tgid = process_.first_tid, .is_loading = true});
   return {};
 }
 
@@ -94,6 +99,7 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
   const Kind kind = status.kind();
   placement_.note_stop(tid);
   if (kind == Kind::kGone) return handle_gone(tid, status);
+  if (kind == Kind::kExiting) return handle_exiting(tid);
   auto found = tracees_.find(tid);
   if (found == tracees_.end() || found->second.awaits_first_stop) return handle_first_stop(tid, status);
   switch (kind) {
@@ -254,21 +260,87 @@ void Tracer::handle_seccomp(pid_t tid) {
   if (!registers) return;
   const uint32_t number = static_cast<uint32_t>(registers->orig_rax);
   const bool is_exec = number == SYS_execve || number == SYS_execveat;
-  if (is_exec && !is_loader_call(event_of(tid, *registers))) return handle_exec(tid, *registers);
-  if (!is_exec && observation_ != nullptr && observe_call(tid, *registers)) return;
+  const bool is_loaders = is_exec && is_loader_call(event_of(tid, *registers));
+  if (!is_loaders && refuse_by_profile(tid, *registers)) return;
+  if (is_exec && !is_loaders) return handle_exec(tid, *registers);
+  if (!is_exec && observe_call(tid, *registers)) return;
   engine_->on_seccomp_stop(tid, *registers);
 }
 
-// Whether the stop is one that only the trace asked for, and is dealt with.
+// Whether it is, and the thread goes on.
+bool Tracer::refuse_by_profile(pid_t tid, const Registers& registers) {
+  if (enforcement_ == nullptr) return false;
+  Tracee& tracee = tracees_.at(tid);
+  const SyscallEvent event = event_of(tid, registers);
+  // Asked whatever the stop's message says: a filter of the workload's own may stand in front of the profile.
+  const ProfileAction action = enforcement_->profile.decide(event);
+  if (action.kind == ProfileAction::Kind::kAllow || tracee.is_loading) return false;
+  ProcessMemory memory(tid);
+  enforcement_->tell(event, memory, action);
+  if (action.kind == ProfileAction::Kind::kLog) return false;
+  tell_call(tid, registers);
+  if (action.kind == ProfileAction::Kind::kErrno) {
+    const Errno error(action.error);
+    tell_return(tid, event.number, error.as_return());
+    fail_call(tid, registers, error);
+    return true;
+  }
+  tracee.refused_number = registers.orig_rax;
+  Registers changed = registers;
+  changed.orig_rax = SeccompFilter::number_that_meets(action);
+  if (set_registers(tid, changed)) let_run(tid);
+  return true;
+}
+
+// A SIGSYS may be the profile's: it is told of, and says the number that the program called.
+void Tracer::tell_profile_signal(pid_t tid, siginfo_t& info, Registers& registers) {
+  Tracee& tracee = tracees_.at(tid);
+  if (tracee.refused_number) {
+    info.si_syscall = static_cast<int>(*tracee.refused_number);
+    registers.rax = *tracee.refused_number;
+    registers.orig_rax = *tracee.refused_number;
+    tracee.refused_number.reset();
+    (void)ptrace(PTRACE_SETSIGINFO, tid, nullptr, &info);
+    (void)set_registers(tid, registers);
+    return;
+  }
+  SyscallEvent event = event_of(tid, registers);
+  event.number = static_cast<uint32_t>(info.si_syscall);
+  const ProfileAction action = enforcement_->profile.decide(event);
+  if (action.kind != ProfileAction::Kind::kTrap) return;
+  ProcessMemory memory(tid);
+  enforcement_->tell(event, memory, action);
+}
+
+// Killed by the profile, perhaps: of all threads that then die only one was in such a call.
+void Tracer::handle_exiting(pid_t tid) {
+  auto message = get_event_message(tid);
+  auto registers = get_registers(tid);
+  auto found = tracees_.find(tid);
+  const bool was_told = found != tracees_.end() && found->second.refused_number;
+  if (message && registers && !was_told && WIFSIGNALED(*message) && WTERMSIG(*message) == SIGSYS) {
+    const SyscallEvent event = event_of(tid, *registers);
+    const ProfileAction action = enforcement_->profile.decide(event);
+    using Kind = ProfileAction::Kind;
+    if (action.kind == Kind::kKillThread || action.kind == Kind::kKillProcess) {
+      ProcessMemory memory(tid);
+      enforcement_->tell(event, memory, action);
+    }
+  }
+  let_run(tid);
+}
+
+// Whether the stop is one that only the trace or the profile asked for, and is dealt with.
 bool Tracer::observe_call(pid_t tid, const Registers& registers) {
   // A filter of the workload's own has words of its own for the tracer.
   auto message = get_event_message(tid);
-  if (!message || *message != kTracedCall) return false;
+  if (!message || (*message != kTracedCall && *message != SeccompFilter::kProfileCall)) return false;
   const SyscallEvent event = event_of(tid, registers);
-  const Action action = decide_call(observation_->engine, event.number, event.args);
+  const Action action = decide_call(kind_, event.number, event.args);
   if (action.kind != Action::Kind::kPass && action.kind != Action::Kind::kDeny) return false;
   Tracee& tracee = tracees_.at(tid);
-  const bool is_shown = !tracee.is_loading && observation_->traced.contains(event.number);
+  const bool is_shown =
+      observation_ != nullptr && !tracee.is_loading && observation_->traced.contains(event.number);
   if (tracee.is_loading && event.number == SYS_munmap && event.args[1] == kScratchSize) {
     tracee.is_loading = false;
   }
@@ -432,10 +504,8 @@ uint64_t Tracer::finish_exec(pid_t tgid) {
     tracees_.erase(tid);
     engine_->on_thread_gone(tid);
   }
-  if (observation_ != nullptr) {
-    tracees_.at(tgid).is_loading = true;
-    observation_->observer.on_exec(maker, tgid);
-  }
+  tracees_.at(tgid).is_loading = observation_ != nullptr || enforcement_ != nullptr;
+  if (observation_ != nullptr) observation_->observer.on_exec(maker, tgid);
   std::lock_guard lock(exec_mutex_);
   completed_execs_.insert(tgid);
   return *number;
@@ -473,10 +543,12 @@ void Tracer::handle_signal(pid_t tid, int signal) {
   }
   auto registers = get_registers(tid);
   if (!registers) return;
-  if (observation_ != nullptr) {
+  if (observation_ != nullptr || enforcement_ != nullptr) {
     siginfo_t info{};
     if (ptrace(PTRACE_GETSIGINFO, tid, nullptr, &info) < 0) return;
-    observation_->observer.on_signal(tid, info, *registers);
+    if (enforcement_ != nullptr && signal == SIGSYS && info.si_code == kSysSeccomp)
+      tell_profile_signal(tid, info, *registers);
+    if (observation_ != nullptr) observation_->observer.on_signal(tid, info, *registers);
   }
   if (engine_->on_signal_stop(tid, *registers) == TracerEngine::Change::kRegisters) {
     if (!set_registers(tid, *registers)) return;

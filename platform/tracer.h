@@ -17,6 +17,7 @@
 #include "platform/observed_supervisor.h"
 #include "platform/placement.h"
 #include "platform/platform.h"
+#include "platform/profiled_supervisor.h"
 #include "platform/ptrace_requests.h"
 #include "platform/wait_status.h"
 
@@ -41,12 +42,13 @@ class TracerEngine {
 // Every method but those marked so belongs to the thread that calls serve(): ptrace(2) obeys only it.
 class Tracer {
  public:
-  Tracer(Supervisor& supervisor, const LaunchedProcess& process)
-      : supervisor_(supervisor), process_(process) {}
+  Tracer(Supervisor& supervisor, const LaunchedProcess& process, EngineKind kind)
+      : supervisor_(supervisor), process_(process), kind_(kind) {}
 
   void set_engine(TracerEngine& engine) { engine_ = &engine; }
   // Before serve(); outlives it.
   void set_observation(const Observation& observation) { observation_ = &observation; }
+  void set_enforcement(const Enforcement& enforcement) { enforcement_ = &enforcement; }
 
   // Attaches to the first process. Errors: those of PTRACE_SEIZE (EPERM: the host forbids it).
   Result<void> attach();
@@ -97,6 +99,8 @@ class Tracer {
     bool awaits_other_exec = false;  // stopped at its execve until another thread's is decided
     bool is_observed = false;        // in a call whose end is to be told
     bool is_loading = false;         // the loader runs: its calls are not the program's
+    // Of a call that was made to meet the profile's action in the kernel.
+    std::optional<uint64_t> refused_number;
   };
 
   // Lets it run to the end of the system call it is in. Errors: ESRCH.
@@ -105,6 +109,9 @@ class Tracer {
   void handle_gone(pid_t tid, WaitStatus status);
   void handle_seccomp(pid_t tid);
   bool observe_call(pid_t tid, const Registers& registers);
+  bool refuse_by_profile(pid_t tid, const Registers& registers);
+  void tell_profile_signal(pid_t tid, siginfo_t& info, Registers& registers);
+  void handle_exiting(pid_t tid);
   void observe_return(pid_t tid, const Registers& registers);
   void handle_exec(pid_t tid, const Registers& registers);
   void handle_syscall_stop(pid_t tid);
@@ -133,8 +140,10 @@ class Tracer {
 
   Supervisor& supervisor_;
   const LaunchedProcess& process_;
+  const EngineKind kind_;
   TracerEngine* engine_ = nullptr;
   const Observation* observation_ = nullptr;  // null: nobody watches
+  const Enforcement* enforcement_ = nullptr;  // null: no profile
   std::unordered_map<pid_t, Tracee> tracees_;
   std::unordered_map<pid_t, Newborn> newborns_;
   std::unordered_map<pid_t, WaitStatus> stillborns_;   // died before their parent's event came

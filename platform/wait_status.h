@@ -17,6 +17,7 @@ class WaitStatus {
     kGroupStop,       // the whole process was stopped by a signal (job control)
     kTrap,            // a new tracee's first stop, or the end of a group stop
     kSignalDelivery,  // a signal is about to be delivered
+    kExiting,         // about to exit, its registers and memory still there (PTRACE_O_TRACEEXIT)
     kUnknown,
   };
 
@@ -37,6 +38,8 @@ class WaitStatus {
       case PTRACE_EVENT_VFORK:
       case PTRACE_EVENT_CLONE:
         return Kind::kBirth;
+      case PTRACE_EVENT_EXIT:
+        return Kind::kExiting;
       case PTRACE_EVENT_STOP:
         return signal() == SIGTRAP ? Kind::kTrap : Kind::kGroupStop;
       default:

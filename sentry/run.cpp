@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,9 +11,11 @@
 #include "platform/filter.h"
 #include "platform/host_file.h"
 #include "platform/loader/loader_abi.h"
+#include "platform/seccomp_profile.h"
 #include "sentry/failure.h"
 #include "sentry/kernel_view.h"
 #include "sentry/lifecycle/registration.h"
+#include "sentry/profile_reports.h"
 #include "sentry/program_lookup.h"
 #include "sentry/resources/sandbox_resources.h"
 #include "sentry/sandbox_subject.h"
@@ -139,6 +142,7 @@ class Run {
   Configured<void> build_tree();
   Configured<vfs::Location> working_directory(const vfs::Caller& caller);
   Configured<void> launch();
+  Configured<void> use_profile();
   int reserved_descriptor() const;
   void hide_own_traces(pid_t first_task);
   RunOutcome finish(int wait_status);
@@ -162,12 +166,30 @@ class Run {
   std::unique_ptr<FilesystemSetup> filesystems_;
   std::unique_ptr<SentryKernelView> kernel_view_;
   std::unique_ptr<SandboxSubject> subject_;
+  std::unique_ptr<ProfileReports> reports_;  // null: nobody wants to hear
   std::unique_ptr<Sentry> sentry_;
   vfs::Vfs* vfs_ = nullptr;
   std::unique_ptr<vfs::Vfs> new_vfs_;
   std::unique_ptr<platform::Platform> platform_;
   std::unique_ptr<SignalForwarder> signals_;
 };
+
+Configured<void> Run::use_profile() {
+  if (config_.seccomp == nullptr) return {};
+  const platform::SyscallEvent exec{
+      .host_tid = 0, .number = SYS_execve, .args = {}, .instruction_pointer = 0};
+  using Kind = platform::ProfileAction::Kind;
+  const Kind kind = config_.seccomp->decide(exec).kind;
+  if (kind != Kind::kAllow && kind != Kind::kLog)
+    return failure("run a program under the seccomp profile", "the profile refuses execve",
+                   "a profile that allows execve: no program starts without");
+  launch_.profile = config_.seccomp.get();
+  if (config_.tell_violation) {
+    reports_ = std::make_unique<ProfileReports>(config_.tell_violation);
+    launch_.profile_observer = reports_.get();
+  }
+  return {};
+}
 
 Configured<void> Run::prepare() {
   auto descriptors = passed_descriptors(config_);
@@ -213,6 +235,7 @@ Configured<void> Run::prepare() {
     launch_.observer = config_.recorder;
     launch_.traced = config_.recorder->calls();
   }
+  if (auto used = use_profile(); !used) return used;
   credentials_ = {.uid = ids_.uid,
                   .euid = ids_.uid,
                   .suid = ids_.uid,
@@ -286,10 +309,9 @@ Configured<void> Run::launch() {
                                                  .reserved_descriptor = reserved_descriptor()});
   kernel_view_->set_sentry(*sentry_);
   resources_->set_sentry(*sentry_);
-  if (config_.recorder != nullptr) {
-    subject_ = std::make_unique<SandboxSubject>(*kernel_view_);
-    config_.recorder->set_subject(*subject_);
-  }
+  subject_ = std::make_unique<SandboxSubject>(*kernel_view_);
+  if (config_.recorder != nullptr) config_.recorder->set_subject(*subject_);
+  if (reports_) reports_->set_subject(*subject_);
   std::string context;
   auto created = platform::Platform::create(std::move(begun_), *sentry_, context);
   if (!created) return launch_failure(context, created.error());
@@ -321,6 +343,8 @@ RunOutcome Run::finish(int wait_status) {
     outcome.exit_code = kTimedOut;
   }
   if (registration_) outcome.memory_kill = registration_->memory_kill();
+  if (reports_)
+    for (const std::string& line : reports_->repetitions()) config_.tell_violation(line);
   return outcome;
 }
 

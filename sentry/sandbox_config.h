@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -62,6 +64,11 @@ struct SandboxConfig {
   cgroup::Limits limits;
   // What becomes of a limit that cannot be enforced: no run, or a run that is only shown it.
   enum class UnenforcedLimits { kRefuse, kWarn } unenforced_limits = UnenforcedLimits::kRefuse;
+  // Restricts the program further than the sandbox's own filter does; null: nothing.
+  std::shared_ptr<const platform::SeccompFilter> seccomp;
+  // Is told in words of calls against it, as they happen, from any thread. Empty: the kernel enforces the
+  // profile without a word.
+  std::function<void(const std::string&)> tell_violation;
   trace::Recorder* recorder = nullptr;  // is told of the run's calls; outlives it. Null: nobody watches
 };
 

@@ -14,6 +14,7 @@
 #include "tools/messages.h"
 #include "tools/run_options.h"
 #include "tools/sandbox_options.h"
+#include "tools/seccomp_profile.h"
 #include "tools/secrets.h"
 #include "tools/user_lookup.h"
 #include "tools/verbs.h"
@@ -31,7 +32,7 @@ struct RunOptions {
   std::string platform = "auto", log_level = "warn", log_format = "text";
   std::vector<std::string> binds, read_only_binds, tmpfs, environment, environment_files, shown;
   std::vector<int> passed_descriptors;
-  std::string name, unenforced_limits = "refuse";
+  std::string name, unenforced_limits = "refuse", seccomp;
   LimitOptions limits;
   bool is_read_only = false, clears_environment = false, has_init = false, has_no_init = false;
 };
@@ -74,6 +75,9 @@ void add_process_options(CLI::App& app, RunOptions& options, const char* environ
       ->capture_default_str();
   app.add_option("--timeout", options.timeout, "end the program after this time; the exit code is 124")
       ->type_name("DURATION");
+  app.add_option("--seccomp", options.seccomp,
+                 "let the program make only the calls that this OCI seccomp profile allows")
+      ->type_name("FILE");
   app.add_flag("--init", options.has_init, "PID 1 is a small init (the default)");
   app.add_flag("--no-init", options.has_no_init, "PID 1 is the program itself");
   app.add_option("--pass-fd", options.passed_descriptors, "pass an open descriptor besides 0, 1 and 2")
@@ -283,6 +287,10 @@ Parsed<SandboxConfig> make_config(const CLI::App& app, const RunOptions& options
   TRY(fill_root(options, config));
   TRY(fill_mounts(app, options, config));
   TRY(fill_process(options, config));
+  if (!options.seccomp.empty()) {
+    config.seccomp = TRY(read_seccomp_filter(options.seccomp));
+    config.tell_violation = [](const std::string& text) { warn(text); };
+  }
   return config;
 }
 

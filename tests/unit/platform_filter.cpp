@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "bpf_evaluator.h"
+#include "platform/bpf_evaluator.h"
 #include "platform/filter.h"
 #include "platform/loader/loader_abi.h"
 #include "sandbox/syscall_table.h"
@@ -23,6 +23,8 @@ namespace {
 
 using platform::EngineKind;
 using platform::kReservedFd;
+using platform::bpf::evaluate;
+using platform::bpf::Evaluation;
 using Registers = std::array<uint64_t, 6>;
 
 constexpr uint32_t kNoSuchCall = SECCOMP_RET_ERRNO | ENOSYS;

@@ -7,7 +7,7 @@ _sandbox_program_index() {
     case ${COMP_WORDS[index]} in
       --) echo $((index + 1)) && return ;;
       --rootfs | --bind | --ro-bind | --tmpfs | --overlay | --keep | --show | --workdir | -w | --user | -u | \
-        --env | -e | --env-file | --hostname | --net | --timeout | --pass-fd | --platform | --log-level | --log-format | \
+        --env | -e | --env-file | --hostname | --net | --timeout | --pass-fd | --seccomp | --platform | --log-level | --log-format | \
         --memory | --memory-swap | --cpus | --cpuset-cpus | --cpu-weight | --pids-limit | --io-max | \
         --blkio-weight | --unenforced-limits | --name | \
         --trace | --path | -P | --fd | --ret | --errno | --min-duration | --process | --where | --output | -o | \
@@ -68,7 +68,7 @@ _sandbox() {
     --io-max) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --sort) mapfile -t COMPREPLY < <(compgen -W 'time calls errors name' -- "$current") ;;
     --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$current") ;;
-    --output | -o | --path | -P) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --output | -o | --path | -P | --seccomp) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --pid | -p) mapfile -t COMPREPLY < <(cd /proc && compgen -d -X '![0-9]*' -- "$current") ;;
     --trace)
       mapfile -t COMPREPLY < <(compgen -W '%file %desc %net %process %memory %signal %ipc %clock %creds' -- "$current")
@@ -85,7 +85,7 @@ _sandbox() {
       case $verb in
         run | trace)
           words+=' --rootfs --bind --ro-bind --tmpfs --overlay --keep --read-only --show --workdir --user --env'
-          words+=' --env-file --clear-env --hostname --net --timeout --init --no-init --pass-fd --platform'
+          words+=' --env-file --clear-env --hostname --net --timeout --init --no-init --pass-fd --seccomp --platform'
           words+=' --log-level --log-format --memory --memory-swap --cpus --cpuset-cpus --cpu-weight --pids-limit'
           words+=' --io-max --blkio-weight --unenforced-limits --name --'
           ;;

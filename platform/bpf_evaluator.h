@@ -1,4 +1,4 @@
-// Runs a seccomp program on made-up calls, so that every number can be checked without making one.
+// Runs a seccomp program on a call's data as the kernel does: what a profile decides, and what tests check.
 #pragma once
 
 #include <linux/filter.h>
@@ -8,7 +8,9 @@
 #include <cstring>
 #include <span>
 
-namespace sandbox::tests {
+#include "sandbox/check.h"
+
+namespace sandbox::platform::bpf {
 
 struct Evaluation {
   uint32_t verdict;
@@ -16,7 +18,7 @@ struct Evaluation {
   unsigned instructions;
 };
 
-// Stops the test run at an instruction that seccomp does not have or a jump out of the program.
+// Ends the process at an instruction that seccomp does not have or a jump out of the program.
 inline Evaluation evaluate(std::span<const sock_filter> program, const seccomp_data& data) {
   uint32_t accumulator = 0;
   bool looked = false;
@@ -27,7 +29,8 @@ inline Evaluation evaluate(std::span<const sock_filter> program, const seccomp_d
     auto branch = [&](bool holds) { place += holds ? instruction.jt : instruction.jf; };
     switch (instruction.code) {
       case BPF_LD | BPF_W | BPF_ABS:
-        if (instruction.k + sizeof accumulator > sizeof data || instruction.k % 4 != 0) std::abort();
+        SANDBOX_CHECK(instruction.k + sizeof accumulator <= sizeof data && instruction.k % 4 == 0,
+                      "a filter loads a word of the call");
         std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + instruction.k, sizeof accumulator);
         looked |= instruction.k >= offsetof(seccomp_data, instruction_pointer);
         break;
@@ -52,10 +55,11 @@ inline Evaluation evaluate(std::span<const sock_filter> program, const seccomp_d
       case BPF_RET | BPF_K:
         return {instruction.k, looked, count};
       default:
-        std::abort();
+        check_failed("the instruction is seccomp's",
+                     "a filter has an instruction that seccomp does not have");
     }
   }
-  std::abort();
+  check_failed("the program has ended", "a filter ends in a return");
 }
 
-}  // namespace sandbox::tests
+}  // namespace sandbox::platform::bpf
