@@ -175,6 +175,15 @@ std::vector<TaskPtr> TaskTable::all() const {
   return tasks;
 }
 
+size_t TaskTable::size() const {
+  size_t count = 0;
+  for (const Shard& shard : shards_) {
+    std::shared_lock guard(shard.lock);
+    count += shard.tasks.size();
+  }
+  return count;
+}
+
 std::vector<TaskPtr> TaskTable::of_group(pid_t host_tgid) const {
   std::vector<TaskPtr> tasks = all();
   std::erase_if(tasks, [&](const TaskPtr& task) { return task->host_tgid() != host_tgid; });

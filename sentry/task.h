@@ -158,6 +158,7 @@ class TaskTable {
   void add(TaskPtr task);
   TaskPtr remove(pid_t host_tid);
   std::vector<TaskPtr> all() const;
+  size_t size() const;
   std::vector<TaskPtr> of_group(pid_t host_tgid) const;
 
   // A group leader has exited: until it is reaped it still has its place in /proc.

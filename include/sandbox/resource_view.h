@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -37,15 +38,24 @@ class MemoryLines {
       if (line.name == name) return line.value;
     return 0;
   }
+  // Lines with the same number are the same, so that what was made of them need not be made again.
+  // 0: they were not numbered.
+  uint64_t number() const { return number_; }
+  void set_number() {
+    static std::atomic<uint64_t> last{0};
+    number_ = last.fetch_add(1, std::memory_order_relaxed) + 1;
+  }
 
  private:
   std::array<MemoryLine, kMaximum> lines_;
   size_t count_ = 0;
+  uint64_t number_ = 0;
 };
 
 // What sysinfo(2) tells of memory, in bytes.
 struct MemorySummary {
   uint64_t total = 0, free = 0, shared = 0, buffers = 0, swap_total = 0, swap_free = 0;
+  bool operator==(const MemorySummary&) const = default;
 };
 
 // Clock ticks (USER_HZ) since boot, in the order of a cpu line of /proc/stat.

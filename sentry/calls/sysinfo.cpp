@@ -22,7 +22,7 @@ SyscallResult sys_sysinfo(Call& call, Out<struct sysinfo> pointer) {
   info.bufferram = memory.buffers;
   info.totalswap = memory.swap_total;
   info.freeswap = memory.swap_free;
-  info.procs = static_cast<unsigned short>(std::min<size_t>(call.sentry().tasks().all().size(), UINT16_MAX));
+  info.procs = static_cast<unsigned short>(std::min<size_t>(call.sentry().tasks().size(), UINT16_MAX));
   info.mem_unit = 1;
   TRY(call.memory().write(pointer, info));
   return 0;

@@ -20,6 +20,8 @@ using ShortText = std::array<char, 128>;
 constexpr uint64_t kNanosecondsPerMicrosecond = 1000;
 constexpr uint64_t kNanosecondsPerTick = 10'000'000;  // USER_HZ is 100
 constexpr uint64_t kStatisticsLastNs = 10'000'000;
+// Whoever changes an ancestor's limit is outside, and no answer of his comes sooner.
+constexpr uint64_t kAncestorsLastNs = 10'000'000;
 // Limits of groups above what is visible: nobody in here is told when they change.
 constexpr uint64_t kHiddenLimitsLastNs = 1'000'000'000;
 
@@ -86,16 +88,16 @@ UsageReader::~UsageReader() = default;
 void UsageReader::add_unenforced(const Limits& limits) {
   unenforced_memory_ = limits.memory_bytes;
   unenforced_cpus_ = limits.cpus;
-  if (limits.memory_bytes) memory_limits_.emplace_back().last = *limits.memory_bytes;
+  if (limits.memory_bytes) memory_limits_.links.emplace_back().last = *limits.memory_bytes;
   has_memory_ = has_memory_ || limits.memory_bytes;
   if (limits.memory_and_swap_bytes) {
     bool is_sum = memory_version_ == HierarchyVersion::kV1 || *limits.memory_and_swap_bytes == kUnlimited;
-    swap_limits_.emplace_back().last =
+    swap_limits_.links.emplace_back().last =
         *limits.memory_and_swap_bytes - (is_sum ? 0 : limits.memory_bytes.value_or(0));
   }
-  if (limits.pids) pids_limits_.emplace_back().last = *limits.pids;
+  if (limits.pids) pids_limits_.links.emplace_back().last = *limits.pids;
   if (limits.cpu) {
-    Limit& quota = cpu_limits_.emplace_back();
+    Limit& quota = cpu_limits_.links.emplace_back();
     quota.last = limits.cpu->quota_us;
     quota.last_period = limits.cpu->period_us;
   }
@@ -108,7 +110,7 @@ void UsageReader::open_chain(const GroupDirectory& group, const char* file, cons
     LiveFile limit(group.directory.get(), (path + file).c_str());
     // The topmost group has none.
     if (limit.is_open()) {
-      Limit& added = chain->emplace_back();
+      Limit& added = chain->links.emplace_back();
       added.file = std::move(limit);
       if (period) added.period = LiveFile(group.directory.get(), (path + period).c_str());
     }
@@ -119,12 +121,12 @@ void UsageReader::open_chain(const GroupDirectory& group, const char* file, cons
 void UsageReader::open_memory(const GroupDirectory& group) {
   bool is_v1 = memory_version_ == HierarchyVersion::kV1;
   int directory = group.directory.get();
-  memory_used_ = LiveFile(directory, is_v1 ? "memory.usage_in_bytes" : "memory.current");
+  memory_used_.file = LiveFile(directory, is_v1 ? "memory.usage_in_bytes" : "memory.current");
   memory_statistics_ = LiveFile(directory, "memory.stat");
-  swap_used_ = LiveFile(directory, is_v1 ? "memory.memsw.usage_in_bytes" : "memory.swap.current");
+  swap_used_.file = LiveFile(directory, is_v1 ? "memory.memsw.usage_in_bytes" : "memory.swap.current");
   open_chain(group, is_v1 ? "memory.limit_in_bytes" : "memory.max", nullptr, &memory_limits_);
   open_chain(group, is_v1 ? "memory.memsw.limit_in_bytes" : "memory.swap.max", nullptr, &swap_limits_);
-  has_memory_ = memory_used_.is_open();
+  has_memory_ = memory_used_.file.is_open();
 }
 
 void UsageReader::open_cpu(const CgroupDirectories& directories) {
@@ -152,79 +154,101 @@ void UsageReader::open_io(const GroupDirectory& group) {
   has_io_ = io_bytes_.is_open() && !is_topmost(group);
 }
 
-// ---- memory ----
+// ---- limits ----
+
+template <typename Read>
+void UsageReader::Chain::refresh(Read read) {
+  if (links.empty()) return;
+  read(links.front());
+  uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+  uint64_t read_ns = ancestors_read_ns.load(std::memory_order_relaxed);
+  if (read_ns != 0 && now_ns - read_ns < kAncestorsLastNs) return;
+  for (size_t i = 1; i < links.size(); ++i) read(links[i]);
+  ancestors_read_ns.store(now_ns, std::memory_order_relaxed);
+}
 
 uint64_t UsageReader::smallest(Chain& chain, HierarchyVersion version) {
-  uint64_t least = kUnlimited;
-  for (Limit& limit : chain) {
+  chain.refresh([version](Limit& limit) {
     ShortText buffer;
-    if (auto line = read_line(limit.file, buffer)) {
-      if (auto value = limit_number(*line))
-        limit.last = version == HierarchyVersion::kV1 ? from_v1(*value) : *value;
-    }
-    least = std::min(least, limit.last.load());
-  }
+    auto line = read_line(limit.file, buffer);
+    auto value = line ? limit_number(*line) : std::nullopt;
+    if (value) limit.last = version == HierarchyVersion::kV1 ? from_v1(*value) : *value;
+  });
+  uint64_t least = kUnlimited;
+  for (const Limit& limit : chain.links) least = std::min(least, limit.last.load());
   return least;
 }
 
-Result<MemoryUse> UsageReader::read_memory_use(Swap swap) {
-  MemoryUse use;
-  auto used = read_number(memory_used_);
-  if (!used && !unenforced_memory_) return std::unexpected(used.error());
-  use.used = used.value_or(0);
-  use.limit = smallest(memory_limits_, memory_version_);
-  if (!is_charged(use)) use.used = 0;
+// ---- memory ----
+
+Result<uint64_t> UsageReader::KeptNumber::read() {
+  auto value = read_number(file);
+  if (value) {
+    last.store(*value, std::memory_order_relaxed);
+    return value;
+  }
+  uint64_t kept = last.load(std::memory_order_relaxed);
+  return kept == kUnlimited ? value : kept;
+}
+
+Result<MemoryUse> UsageReader::memory_use(const MemoryLimits& limits, Swap swap) {
+  MemoryUse use{.limit = limits.memory, .swap_limit = limits.swap};
+  if (!is_charged(use)) return use;
+  use.used = TRY(memory_used_.read());
   if (swap == Swap::kSkip) return use;
-  use.swap_limit = smallest(swap_limits_, memory_version_);
   // Where swap is not counted (swapaccount=0) it is not limited either.
-  use.swap_used = read_number(swap_used_).value_or(0);
+  use.swap_used = swap_used_.read().value_or(0);
+  // v1 counts memory and swap together.
   if (memory_version_ == HierarchyVersion::kV1) use.swap_used -= std::min(use.swap_used, use.used);
-  if (!is_charged(use)) use.swap_used = 0;
   return use;
 }
 
-void UsageReader::refresh_statistics(const MemoryUse& use, uint64_t now_ns) {
+void UsageReader::refresh_statistics(uint64_t now_ns) {
   auto text = memory_statistics_.read({statistics_text_.get(), kLargestStatistics});
   if (!text) return;  // the last ones stay
   statistics_ = parser_.parse(*text);
-  statistics_use_ = use;
   statistics_time_ns_ = now_ns;
+  ++statistics_number_;
 }
 
-void UsageReader::apply_hidden_limits(MemoryUse* use) const {
-  if (memory_version_ != HierarchyVersion::kV1) return;
+MemoryLimits UsageReader::with_hidden_limits(MemoryLimits limits) const {
   auto smaller = [this](uint64_t limit, MemoryField field) {
     return statistics_[field] == 0 ? limit : std::min(limit, from_v1(statistics_[field]));
   };
-  use->limit = smaller(use->limit, MemoryField::kHierarchicalLimit);
-  use->swap_limit = smaller(use->swap_limit, MemoryField::kHierarchicalSwapLimit);
+  limits.memory = smaller(limits.memory, MemoryField::kHierarchicalLimit);
+  limits.swap = smaller(limits.swap, MemoryField::kHierarchicalSwapLimit);
   // v1 limits memory and swap together.
-  if (use->swap_limit != kUnlimited) use->swap_limit -= std::min(use->swap_limit, use->limit);
+  if (limits.swap != kUnlimited) limits.swap -= std::min(limits.swap, limits.memory);
+  return limits;
 }
 
-Result<MemoryUse> UsageReader::memory(Swap swap) {
-  MemoryUse use = TRY(read_memory_use(swap));
-  if (memory_version_ != HierarchyVersion::kV1) return use;
+MemoryLimits UsageReader::memory_limits(Swap swap) {
+  MemoryLimits limits{.memory = smallest(memory_limits_, memory_version_)};
+  if (swap == Swap::kRead) limits.swap = smallest(swap_limits_, memory_version_);
+  if (memory_version_ != HierarchyVersion::kV1) return limits;
   std::lock_guard guard(statistics_lock_);
   uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-  if (use.limit != statistics_use_.limit || use.swap_limit != statistics_use_.swap_limit ||
-      statistics_time_ns_ == 0 || now_ns - statistics_time_ns_ > kHiddenLimitsLastNs)
-    refresh_statistics(use, now_ns);
-  apply_hidden_limits(&use);
-  return use;
+  if (limits != statistics_limits_ || statistics_number_ == 0 ||
+      now_ns - statistics_time_ns_ > kHiddenLimitsLastNs) {
+    refresh_statistics(now_ns);
+    statistics_limits_ = limits;
+  }
+  return with_hidden_limits(limits);
 }
 
-Result<UsageReader::MemoryDetails> UsageReader::memory_details(Swap swap) {
-  MemoryDetails details{.use = TRY(read_memory_use(swap))};
-  MemoryUse& use = details.use;
+Result<UsageReader::MemoryDetails> UsageReader::memory_details(const MemoryLimits& limits, Swap swap) {
+  MemoryDetails details{.use = TRY(memory_use(limits, swap))};
+  const MemoryUse& use = details.use;
+  if (!is_charged(use)) return details;
   std::lock_guard guard(statistics_lock_);
   uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-  if (use.used != statistics_use_.used || use.limit != statistics_use_.limit ||
-      use.swap_used != statistics_use_.swap_used || use.swap_limit != statistics_use_.swap_limit ||
-      statistics_time_ns_ == 0 || now_ns - statistics_time_ns_ > kStatisticsLastNs)
-    refresh_statistics(use, now_ns);
-  if (is_charged(use)) details.statistics = statistics_;
-  apply_hidden_limits(&use);
+  if (use.used != statistics_use_.used || use.swap_used != statistics_use_.swap_used ||
+      statistics_number_ == 0 || now_ns - statistics_time_ns_ > kStatisticsLastNs) {
+    refresh_statistics(now_ns);
+    statistics_use_ = use;
+  }
+  details.statistics = statistics_;
+  details.statistics_number = statistics_number_;
   return details;
 }
 
@@ -261,28 +285,27 @@ Result<void> UsageReader::cpu_by_cpu(std::span<uint64_t> total_ns) {
   return {};
 }
 
-CpuQuota UsageReader::read_quota(Limit& limit, HierarchyVersion version) {
+void UsageReader::read_quota(Limit& limit, HierarchyVersion version) {
   ShortText buffer, period_buffer;
-  if (auto read = read_line(limit.file, buffer)) {
-    std::string_view line = *read;
-    auto quota = limit_number(take_word(&line));
-    std::optional<uint64_t> period = whole_number(line);
-    if (version == HierarchyVersion::kV1) {
-      auto second = read_line(limit.period, period_buffer);
-      period = second ? whole_number(*second) : std::nullopt;
-    }
-    if (quota && period && *period != 0) {
-      limit.last = *quota;
-      limit.last_period = *period;
-    }
+  auto read = read_line(limit.file, buffer);
+  if (!read) return;
+  std::string_view line = *read;
+  auto quota = limit_number(take_word(&line));
+  std::optional<uint64_t> period = whole_number(line);
+  if (version == HierarchyVersion::kV1) {
+    auto second = read_line(limit.period, period_buffer);
+    period = second ? whole_number(*second) : std::nullopt;
   }
-  return {.quota_us = limit.last, .period_us = limit.last_period};
+  if (!quota || !period || *period == 0) return;
+  limit.last = *quota;
+  limit.last_period = *period;
 }
 
 std::optional<CpuQuota> UsageReader::cpu_quota() {
+  cpu_limits_.refresh([this](Limit& limit) { read_quota(limit, cpu_version_); });
   std::optional<CpuQuota> least;
-  for (Limit& limit : cpu_limits_) {
-    CpuQuota quota = read_quota(limit, cpu_version_);
+  for (const Limit& limit : cpu_limits_.links) {
+    CpuQuota quota{.quota_us = limit.last, .period_us = limit.last_period};
     if (quota.quota_us == kUnlimited) continue;
     using Wide = unsigned __int128;
     if (!least || Wide{quota.quota_us} * least->period_us < Wide{least->quota_us} * quota.period_us)

@@ -14,11 +14,18 @@
 
 namespace sandbox::cgroup {
 
+// Bytes; the smallest of the group's and its ancestors'.
+struct MemoryLimits {
+  uint64_t memory = kUnlimited, swap = kUnlimited;
+  bool operator==(const MemoryLimits&) const = default;
+};
+
 struct MemoryUse {
-  uint64_t limit = kUnlimited;  // bytes; the smallest of the group's and its ancestors'
+  uint64_t limit = kUnlimited;  // as in MemoryLimits
   uint64_t used = 0;            // page cache and what the kernel keeps for the group among it
   uint64_t swap_limit = kUnlimited;
   uint64_t swap_used = 0;
+  bool operator==(const MemoryUse&) const = default;
 };
 
 struct CpuUse {
@@ -38,9 +45,10 @@ struct IoUse {
   uint64_t reads = 0, writes = 0, discards = 0;
 };
 
-// Every number is read when it is asked for, from files that stay open. Nothing is allocated, except for what
-// is returned in a vector. A limit that cannot be read any more (the file is gone, or cut off) keeps its last
-// value: an error must not look like more machine than there is. Safe to use from several threads.
+// Every number is read when it is asked for, from files that stay open; only limits of ancestors may be 10 ms
+// old. Nothing is allocated, except for what is returned in a vector. A limit that cannot be read any more
+// (the file is gone, or cut off) keeps its last value, and so does the memory in use: an error must not look
+// like more machine than there is. Safe to use from several threads.
 // `unenforced` limits count like those of a group. Nobody charges anything to one on memory, so of it nothing
 // is used.
 class UsageReader {
@@ -56,14 +64,18 @@ class UsageReader {
 
   // kSkip: the host has no swap, and nobody need ask how much of it is used.
   enum class Swap { kSkip, kRead };
-  // Errors: ENOENT (not counted), ENODEV (the group is gone).
-  Result<MemoryUse> memory(Swap swap);
-  // The same, with what the memory is used for: at most 10 ms older, and only where the use is the same.
+  // Without a group: none.
+  MemoryLimits memory_limits(Swap swap);
+  // Errors: ENOENT (not counted), those of the first read.
+  Result<MemoryUse> memory(Swap swap) { return memory_use(memory_limits(swap), swap); }
+  // The same under `limits`, with what the memory is used for: at most 10 ms older, and only where the use is
+  // the same.
   struct MemoryDetails {
     MemoryUse use;
     MemoryStatistics statistics;
+    uint64_t statistics_number = 0;  // details with the same number have the same statistics
   };
-  Result<MemoryDetails> memory_details(Swap swap);
+  Result<MemoryDetails> memory_details(const MemoryLimits& limits, Swap swap);
 
   // Errors: ENOENT (not counted), ENODEV.
   Result<CpuUse> cpu();
@@ -88,8 +100,20 @@ class UsageReader {
     std::atomic<uint64_t> last{kUnlimited};
     std::atomic<uint64_t> last_period{0};
   };
-  // Of the group and its ancestors. Not movable: a deque.
-  using Chain = std::deque<Limit>;
+  struct Chain {
+    std::deque<Limit> links;                     // of the group, then of its ancestors; not movable: a deque
+    std::atomic<uint64_t> ancestors_read_ns{0};  // CLOCK_MONOTONIC
+    // Calls `read` with each link whose last value is too old.
+    template <typename Read>
+    void refresh(Read read);
+  };
+  // A number that keeps its last value when it cannot be read any more.
+  struct KeptNumber {
+    LiveFile file;
+    std::atomic<uint64_t> last{kUnlimited};  // kUnlimited: never read
+    // Errors: ENOENT (not open), those of the first read.
+    Result<uint64_t> read();
+  };
 
   void add_unenforced(const Limits& limits);
   bool is_charged(const MemoryUse& use) const { return use.limit != unenforced_memory_; }
@@ -98,17 +122,18 @@ class UsageReader {
   void open_io(const GroupDirectory& group);
   static void open_chain(const GroupDirectory& group, const char* file, const char* period, Chain* chain);
   static uint64_t smallest(Chain& chain, HierarchyVersion version);
-  static CpuQuota read_quota(Limit& limit, HierarchyVersion version);
-  Result<MemoryUse> read_memory_use(Swap swap);
+  static void read_quota(Limit& limit, HierarchyVersion version);
+  Result<MemoryUse> memory_use(const MemoryLimits& limits, Swap swap);
   // With statistics_lock_.
-  void refresh_statistics(const MemoryUse& use, uint64_t now_ns);
-  void apply_hidden_limits(MemoryUse* use) const;
+  void refresh_statistics(uint64_t now_ns);
+  MemoryLimits with_hidden_limits(MemoryLimits limits) const;
 
   bool has_memory_ = false, has_io_ = false;
   std::optional<uint64_t> unenforced_memory_;
   std::vector<int> unenforced_cpus_;
   HierarchyVersion memory_version_, cpu_version_, pids_version_, io_version_;
-  LiveFile memory_used_, memory_statistics_, swap_used_;
+  KeptNumber memory_used_, swap_used_;
+  LiveFile memory_statistics_;
   Chain memory_limits_, swap_limits_, cpu_limits_, pids_limits_;
   LiveFile cpu_total_, cpu_by_cpu_, cpus_, pids_current_, io_bytes_, io_operations_;
   UniqueFd unified_;
@@ -118,8 +143,10 @@ class UsageReader {
   std::mutex statistics_lock_;
   MemoryStatisticsParser parser_;
   MemoryStatistics statistics_;              // statistics_lock_
-  MemoryUse statistics_use_;                 // statistics_lock_; what was in use then, and the limits
-  uint64_t statistics_time_ns_ = 0;          // statistics_lock_; CLOCK_MONOTONIC; 0: never read
+  uint64_t statistics_number_ = 0;           // statistics_lock_; 0: never read
+  uint64_t statistics_time_ns_ = 0;          // statistics_lock_; CLOCK_MONOTONIC
+  MemoryUse statistics_use_;                 // statistics_lock_; what was in use then
+  MemoryLimits statistics_limits_;           // statistics_lock_; the visible ones, then
   std::unique_ptr<char[]> statistics_text_;  // statistics_lock_
 };
 

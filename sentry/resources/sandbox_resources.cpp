@@ -47,11 +47,6 @@ std::vector<uint64_t> busy_ticks(ResourceView& host) {
   return busy;
 }
 
-// Otherwise the host's own numbers are the truth.
-bool is_limited(const cgroup::MemoryUse& use, const HostMemory& host) {
-  return use.limit < host.total || use.swap_limit < host.swap_total;
-}
-
 }  // namespace
 
 SandboxResources::SandboxResources(int host_proc, UniqueFd host_sys, const cgroup::CgroupDirectories& groups,
@@ -103,31 +98,46 @@ Result<std::shared_ptr<const HostMemory>> SandboxResources::host_memory() {
   return host_memory_;
 }
 
-UsageReader::Swap SandboxResources::swap_of(const HostMemory& host) const {
-  return host.swap_total == 0 ? UsageReader::Swap::kSkip : UsageReader::Swap::kRead;
+std::optional<UsageReader::MemoryDetails> SandboxResources::limited_memory(const HostMemory& host) {
+  UsageReader::Swap swap = host.swap_total == 0 ? UsageReader::Swap::kSkip : UsageReader::Swap::kRead;
+  cgroup::MemoryLimits limits = usage_.memory_limits(swap);
+  if (limits.memory >= host.total && limits.swap >= host.swap_total) return std::nullopt;
+  // Of a group that cannot be read any more the limits are still known.
+  UsageReader::MemoryDetails unread{.use = {.limit = limits.memory, .swap_limit = limits.swap}};
+  return usage_.memory_details(limits, swap).value_or(unread);
 }
 
 Result<MemoryLines> SandboxResources::memory() {
   if (!usage_.has_memory()) return host_->memory();
   auto host = TRY(host_memory());
-  auto details = usage_.memory_details(swap_of(*host));
-  if (!details || !is_limited(details->use, *host)) return host_->memory();
-  return GroupMemory(details->use, *host).lines(*host, details->statistics);
+  auto details = limited_memory(*host);
+  if (!details) return host_->memory();
+  std::lock_guard guard(lines_lock_);
+  bool are_same = lines_host_ == host && lines_use_ == details->use &&
+                  lines_statistics_number_ == details->statistics_number;
+  if (!are_same) {
+    lines_ = GroupMemory(details->use, *host).lines(*host, details->statistics);
+    lines_.set_number();
+    lines_host_ = host;
+    lines_use_ = details->use;
+    lines_statistics_number_ = details->statistics_number;
+  }
+  return lines_;
 }
 
 Result<MemorySummary> SandboxResources::memory_summary() {
   if (!usage_.has_memory()) return host_->memory_summary();
   auto host = TRY(host_memory());
-  auto details = usage_.memory_details(swap_of(*host));
-  if (!details || !is_limited(details->use, *host)) return host_->memory_summary();
+  auto details = limited_memory(*host);
+  if (!details) return host_->memory_summary();
   return GroupMemory(details->use, *host).summary(details->statistics);
 }
 
 Result<std::string> SandboxResources::vmstat() {
   if (!usage_.has_memory()) return host_->vmstat();
   auto host = TRY(host_memory());
-  auto details = usage_.memory_details(swap_of(*host));
-  if (!details || !is_limited(details->use, *host)) return host_->vmstat();
+  auto details = limited_memory(*host);
+  if (!details) return host_->vmstat();
   GroupMemory memory(details->use, *host);
   cgroup::IoUse io = io_of_all_disks().value_or(cgroup::IoUse{});
   std::string host_text = TRY(host_->vmstat());

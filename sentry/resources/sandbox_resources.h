@@ -58,7 +58,8 @@ class SandboxResources final : public ResourceView {
   Cpus current_cpus();
   // The host's side of memory, at most a second old.
   Result<std::shared_ptr<const HostMemory>> host_memory();
-  cgroup::UsageReader::Swap swap_of(const HostMemory& host) const;
+  // Nothing where no limit is smaller than the host, whose own numbers are then the truth.
+  std::optional<cgroup::UsageReader::MemoryDetails> limited_memory(const HostMemory& host);
   Result<cgroup::IoUse> io_of_all_disks();
   // With lock_.
   Result<void> look_at_cpus(const Cpus& cpus);
@@ -74,6 +75,13 @@ class SandboxResources final : public ResourceView {
   std::mutex host_memory_lock_;
   std::shared_ptr<const HostMemory> host_memory_;  // host_memory_lock_
   uint64_t host_memory_time_ns_ = 0;               // host_memory_lock_; CLOCK_BOOTTIME
+
+  // The lines that were made last, and of what: most programs ask again before anything has changed.
+  std::mutex lines_lock_;
+  MemoryLines lines_;                             // lines_lock_
+  std::shared_ptr<const HostMemory> lines_host_;  // lines_lock_
+  cgroup::MemoryUse lines_use_;                   // lines_lock_
+  uint64_t lines_statistics_number_ = 0;          // lines_lock_
 
   // The task table's locks are taken under this one.
   std::mutex lock_;

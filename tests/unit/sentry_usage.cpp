@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "scratch_directory.h"
 #include "sentry/cgroup/usage.h"
@@ -111,6 +113,13 @@ struct V1Tree {
   }
 };
 
+// What a limit above the group's own may be old.
+void let_ancestors_age() { std::this_thread::sleep_for(std::chrono::milliseconds(11)); }
+
+UsageReader::MemoryDetails details_of(UsageReader& reader, Swap swap) {
+  return reader.memory_details(reader.memory_limits(swap), swap).value();
+}
+
 }  // namespace
 
 TEST_CASE("version 2: numbers of the group, limits of the way up") {
@@ -129,12 +138,14 @@ TEST_CASE("version 2: numbers of the group, limits of the way up") {
   CHECK(reader.memory(Swap::kRead)->limit == 512 * kMebibyte);
   tree.write("cg/outer/", "memory.max", "268435456\n");
   tree.write("cg/outer/", "memory.swap.max", "0\n");
+  let_ancestors_age();
   CHECK(reader.memory(Swap::kRead)->limit == 256 * kMebibyte);
   CHECK(reader.memory(Swap::kRead)->swap_limit == 0);
 
   tree.write("cg/outer/box/", "cpu.max", "150000 100000\n");
   CHECK(reader.cpu_quota()->quota_us == 150000);
   tree.write("cg/outer/", "cpu.max", "10000 20000\n");
+  let_ancestors_age();
   CHECK(reader.cpu_quota()->quota_us == 10000);
   CHECK(reader.cpu_quota()->period_us == 20000);
 
@@ -157,7 +168,7 @@ TEST_CASE("version 2: numbers of the group, limits of the way up") {
 TEST_CASE("version 2: memory.stat, read again when the use changes") {
   V2Tree tree;
   UsageReader reader(tree.directories());
-  MemoryStatistics statistics = reader.memory_details(Swap::kSkip)->statistics;
+  MemoryStatistics statistics = details_of(reader, Swap::kSkip).statistics;
   CHECK(statistics[MemoryField::kAnon] == 20971520);
   CHECK(statistics[MemoryField::kFile] == 41943040);
   CHECK(statistics[MemoryField::kMapped] == 8388608);
@@ -169,14 +180,14 @@ TEST_CASE("version 2: memory.stat, read again when the use changes") {
   CHECK(statistics[MemoryField::kRefaultFile] == 7);
   tree.write("cg/outer/box/", "memory.stat", "anon 4096\nfile 8192\n");
   tree.write("cg/outer/box/", "memory.current", "67112960\n");
-  statistics = reader.memory_details(Swap::kSkip)->statistics;
+  statistics = details_of(reader, Swap::kSkip).statistics;
   CHECK(statistics[MemoryField::kAnon] == 4096);
   CHECK(statistics[MemoryField::kFile] == 8192);
   CHECK(statistics[MemoryField::kMapped] == 0);
   // Other lines where known ones were, and a number that was cut off.
   tree.write("cg/outer/box/", "memory.stat", "file 4096\nanon 8192\nfile_mapped 12");
   tree.write("cg/outer/box/", "memory.current", "67117056\n");
-  statistics = reader.memory_details(Swap::kSkip)->statistics;
+  statistics = details_of(reader, Swap::kSkip).statistics;
   CHECK(statistics[MemoryField::kAnon] == 8192);
   CHECK(statistics[MemoryField::kFile] == 4096);
   CHECK(statistics[MemoryField::kMapped] == 0);
@@ -185,7 +196,7 @@ TEST_CASE("version 2: memory.stat, read again when the use changes") {
 TEST_CASE("version 1: numbers of the group, limits of the way up and of what is hidden above") {
   V1Tree tree;
   UsageReader reader(tree.directories());
-  auto details = reader.memory_details(Swap::kRead).value();
+  auto details = details_of(reader, Swap::kRead);
   // hierarchical_memory_limit is smaller than every limit that can be seen.
   CHECK(details.use.limit == 256 * kMebibyte);
   CHECK(details.use.used == 64 * kMebibyte);
@@ -228,6 +239,11 @@ TEST_CASE("a limit that cannot be read any more stays what it was") {
     tree.write("cg/outer/box/", "cpu.max", nonsense);
     CHECK(reader.memory(Swap::kRead)->limit == 512 * kMebibyte);
     CHECK(reader.cpu_quota()->quota_us == 150000);
+  }
+  // Nor does what is in use look like less.
+  for (const char* nonsense : {"", "max\n"}) {
+    tree.write("cg/outer/box/", "memory.current", nonsense);
+    CHECK(reader.memory(Swap::kRead)->used == 64 * kMebibyte);
   }
   std::filesystem::remove_all(tree.scratch / "cg/outer/box");
   CHECK(reader.cpu_quota()->quota_us == 150000);

@@ -23,9 +23,8 @@ char* put_number(char* at, uint64_t value, ptrdiff_t width) {
 }
 
 // By hand, as nothing else is read so often.
-Result<std::string> generate_meminfo(const RootContext& context) {
+std::string text_of(const MemoryLines& lines) {
   constexpr size_t kLongestLine = 128;
-  MemoryLines lines = TRY(context.resources.memory());
   std::array<char, MemoryLines::kMaximum * kLongestLine> text;
   char* at = text.data();
   for (const MemoryLine& line : lines) {
@@ -38,6 +37,18 @@ Result<std::string> generate_meminfo(const RootContext& context) {
              .out;
   }
   return std::string(text.data(), at);
+}
+
+Result<std::string> generate_meminfo(const RootContext& context) {
+  // What this thread made last.
+  thread_local uint64_t number = 0;
+  thread_local std::string text;
+  MemoryLines lines = TRY(context.resources.memory());
+  if (lines.number() == 0 || lines.number() != number) {
+    text = text_of(lines);
+    number = lines.number();
+  }
+  return text;
 }
 
 Result<std::string> generate_cpuinfo(const RootContext& context) {

@@ -17,6 +17,9 @@
 namespace sandbox::vfs {
 namespace {
 
+// How long lines are believed while sysinfo(2) tells the same.
+constexpr uint64_t kLinesLastNs = 10'000'000;
+
 class HostResources : public ResourceView {
  public:
   HostResources(int proc, UniqueFd sys) : proc_(proc), sys_(std::move(sys)) {
@@ -42,7 +45,9 @@ class HostResources : public ResourceView {
   }
 
  private:
-  // `name` where it stays: the kernel has its lines in one order.
+  // With lock_.
+  Result<MemoryLines> read_lines();
+  // `name` where it stays: the kernel has its lines in one order. With lock_.
   std::string_view kept_name(size_t line, std::string_view name);
 
   const int proc_;
@@ -50,6 +55,9 @@ class HostResources : public ResourceView {
   UniqueFd meminfo_;  // read from its start each time
   std::mutex lock_;
   std::deque<std::string> names_;  // lock_; of the lines of meminfo, which stay where they are
+  MemoryLines lines_;              // lock_; those that were read last
+  MemorySummary lines_summary_;    // lock_; what sysinfo(2) told then
+  uint64_t lines_time_ns_ = 0;     // lock_; CLOCK_BOOTTIME
 };
 
 // The ticks of a cpu line, whose first word is already taken.
@@ -120,14 +128,27 @@ std::string_view HostResources::kept_name(size_t line, std::string_view name) {
   return names_.emplace_back(name);
 }
 
+// The kernel adds all of meminfo's lines up over all CPUs and nodes, sysinfo(2) only what changes with every
+// page.
 Result<MemoryLines> HostResources::memory() {
   if (!meminfo_) return err(ENOENT);
+  MemorySummary summary = TRY(memory_summary());
+  uint64_t now_ns = uptime_ns();
+  std::lock_guard guard(lock_);
+  if (summary != lines_summary_ || now_ns - lines_time_ns_ > kLinesLastNs) {
+    lines_ = TRY(read_lines());
+    lines_summary_ = summary;
+    lines_time_ns_ = now_ns;
+  }
+  return lines_;
+}
+
+Result<MemoryLines> HostResources::read_lines() {
   std::array<char, 16384> buffer;
   ssize_t size = TRY(host_result(::pread(meminfo_.get(), buffer.data(), buffer.size(), 0)));
   std::string_view text(buffer.data(), static_cast<size_t>(size));
   MemoryLines lines;
   size_t number = 0;
-  std::lock_guard guard(lock_);
   for_each_line(text, [&](std::string_view line) {
     size_t colon = line.find(':');
     if (colon == std::string_view::npos) return;
@@ -137,6 +158,7 @@ Result<MemoryLines> HostResources::memory() {
     auto unit = take_word(&rest) == "kB" ? MemoryLine::Unit::kKibibytes : MemoryLine::Unit::kCount;
     lines.push_back({kept_name(number++, line.substr(0, colon)), *value, unit});
   });
+  lines.set_number();
   return lines;
 }
 

@@ -58,25 +58,45 @@ static long long field_in(const char* text, const char* field) {
   return at == NULL ? -1 : atoll(at + strlen(field) + 1);
 }
 
-static void* read_whole(void* shared) {
+// What is wrong with `size` bytes of meminfo; NULL: nothing. There is a place for one byte more.
+static char* complaint_about(char* text, ssize_t size) {
   static const char* halves[][3] = {{"Active:", "Active(anon):", "Active(file):"}, {"Inactive:", "Inactive(anon):", "Inactive(file):"}};
-  int fd = *(int*)shared;
-  char text[8192];
-  for (int round = 0; round < 300; ++round) {
-    ssize_t size = pread(fd, text, sizeof text - 1, 0);
-    if (size < 500 || text[size - 1] != '\n' || strncmp(text, "MemTotal:", 9) != 0) return "a text without its start or end";
-    text[size] = 0;
-    for (int i = 0; i < 2; ++i)
-      if (field_in(text, halves[i][0]) != field_in(text, halves[i][1]) + field_in(text, halves[i][2])) return "lines of two moments";
-  }
+  if (size < 500 || text[size - 1] != '\n' || strncmp(text, "MemTotal:", 9) != 0) return "a text without its start or end";
+  text[size] = 0;
+  for (int i = 0; i < 2; ++i)
+    if (field_in(text, halves[i][0]) != field_in(text, halves[i][1]) + field_in(text, halves[i][2])) return "lines of two moments";
   return NULL;
 }
 
-// Several threads, one descriptor, and memory that comes and goes.
+static void* read_whole(void* shared) {
+  char text[8192];
+  char* complaint = NULL;
+  for (int round = 0; round < 300 && complaint == NULL; ++round)
+    complaint = complaint_about(text, pread(*(int*)shared, text, sizeof text - 1, 0));
+  return complaint;
+}
+
+// In two reads, and meanwhile others open the file.
+static void* open_and_read(void* unused) {
+  (void)unused;
+  char text[8192];
+  char* complaint = NULL;
+  for (int round = 0; round < 300 && complaint == NULL; ++round) {
+    int fd = open("/proc/meminfo", O_RDONLY);
+    ssize_t begin = read(fd, text, 300);
+    sched_yield();
+    ssize_t rest = read(fd, text + 300, sizeof text - 301);
+    complaint = begin == 300 ? complaint_about(text, begin + rest) : "a short read";
+    close(fd);
+  }
+  return complaint;
+}
+
+// Several threads, one descriptor or one of each, and memory that comes and goes.
 TEST(reading_together_is_never_torn) {
   int fd = MUST(open("/proc/meminfo", O_RDONLY));
   pthread_t threads[4];
-  for (int i = 0; i < 4; ++i) REQUIRE(pthread_create(&threads[i], NULL, read_whole, &fd) == 0);
+  for (int i = 0; i < 4; ++i) REQUIRE(pthread_create(&threads[i], NULL, i < 2 ? read_whole : open_and_read, &fd) == 0);
   for (int round = 0; round < 20; ++round) {
     size_t size = (round % 4 + 1) << 20;
     char* map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -96,6 +116,27 @@ TEST(reading_together_is_never_torn) {
   ERR(syscall(SYS_pread64, fd, 8, 100, 0), EFAULT);
   int unreadable = MUST(open("/proc/meminfo", O_PATH));
   ERR(pread(unreadable, byte, 1, 0), EBADF);
+}
+
+// What was opened, read in part or spliced before stays what it was, whoever opens the file next.
+TEST(an_opened_text_is_ones_own) {
+  int pipe_ends[2];
+  OK(pipe(pipe_ends));
+  int early = MUST(open("/proc/uptime", O_RDONLY));
+  char first[64] = {0}, spliced[64] = {0}, later[64] = {0};
+  CHECK_EQ(read(early, first, 1), 1);
+  int passing = MUST(open("/proc/uptime", O_RDONLY));
+  ssize_t size = OK(splice(passing, NULL, pipe_ends[1], NULL, 63, 0));
+  OK(close(passing));
+  guest_sleep_ms(60);
+  int late = MUST(open("/proc/uptime", O_RDONLY));
+  CHECK(read(late, later, 63) > 0);
+  CHECK(read(early, first + 1, 62) > 0);
+  CHECK_EQ(read(pipe_ends[0], spliced, 63), size);
+  CHECK(strchr(first, '\n') != NULL && strchr(spliced, '\n') != NULL && strchr(later, '\n') != NULL);
+  CHECK(atof(later) > atof(spliced));
+  CHECK(atof(later) > atof(first));
+  CHECK(atof(spliced) >= atof(first));
 }
 
 TEST(memory_agrees_with_sysinfo) {
