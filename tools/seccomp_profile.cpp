@@ -59,7 +59,7 @@ Parsed<std::string> ProfileReader::word(const ordered_json& object, const char* 
 Parsed<std::optional<uint64_t>> ProfileReader::number(const ordered_json& object, const char* member) const {
   auto found = object.find(member);
   if (found == object.end() || found->is_null()) return std::nullopt;
-  if (!found->is_number_unsigned())
+  if (!found->is_number_integer() || (!found->is_number_unsigned() && found->get<int64_t>() < 0))
     return refuse(fmt::format("its \"{}\" is no number from 0 on", member), "a number without quotes");
   return found->get<uint64_t>();
 }

@@ -10,6 +10,7 @@
 #include "platform/host_tracer.h"
 #include "tools/messages.h"
 #include "tools/sandbox_options.h"
+#include "tools/trace_findings.h"
 #include "tools/trace_options.h"
 #include "tools/verbs.h"
 
@@ -140,6 +141,7 @@ int verb_trace(int argc, char** argv) {
   set_usage(app,
             "sandbox trace [OPTIONS] [--] PROGRAM [ARGUMENTS]\n       sandbox trace [OPTIONS] --pid PID");
   TraceOptions options(app);
+  TraceFindings findings(app);
   SandboxOptions sandbox_options(app);
   CutCommandLine cut = cut_at_program(app, argc, argv);
   if (auto exit_code = parse_command_line(app, std::move(cut.options))) return *exit_code;
@@ -151,16 +153,27 @@ int verb_trace(int argc, char** argv) {
 
   auto recorder_options = options.recorder_options();
   if (!recorder_options) return report(recorder_options.error());
+  if (findings.is_wanted() && options.has_filters())
+    return report({.doing = "understand the command line",
+                   .reason = "--profile and --files look at all calls",
+                   .advice = "leave the filters out"});
+  if (auto opened = findings.open(); !opened) return report(opened.error());
+  findings.prepare(*recorder_options);
+  if (!options.shows_anyway()) findings.narrow(*recorder_options);
   auto outputs = options.open_outputs();
   if (!outputs) return report(outputs.error());
   auto writer = options.make_writer(**outputs);
   if (!writer) return report(writer.error());
   survive_closed_pipes();
-  trace::Recorder recorder(*std::move(recorder_options), **outputs, **writer);
+  trace::WriterGroup writers;
+  if (!findings.is_wanted() || options.shows_anyway()) writers.add(**writer);
+  findings.add_writers(writers);
+  trace::Recorder recorder(*std::move(recorder_options), **outputs, writers);
   const int exit_code = options.is_on_host()
                             ? trace_on_host(options, cut.program, recorder)
                             : trace_in_sandbox(sandbox_options, std::move(cut.program), recorder);
   warn_of_losses(**outputs, options.output());
+  if (auto written = findings.finish(); !written) return report(written.error());
   return exit_code;
 }
 

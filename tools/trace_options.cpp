@@ -89,6 +89,12 @@ void TraceOptions::add_filter_options(CLI::App& app) {
       ->type_name("EXPRESSION");
 }
 
+bool TraceOptions::has_filters() const {
+  return !calls_.empty() || !paths_.empty() || !descriptors_.empty() || !results_.empty() ||
+         !errors_.empty() || wants_failures_ || wants_successes_ || !min_duration_.empty() ||
+         !processes_.empty() || !where_.empty();
+}
+
 Parsed<trace::TraceFilter> TraceOptions::filter() const {
   trace::TraceFilter filter;
   if (!calls_.empty()) filter.calls = {};

@@ -30,6 +30,10 @@ class TraceOptions {
   bool is_on_host() const { return is_on_host_ || !pids_.empty(); }
   const std::vector<int>& pids() const { return pids_; }
   const std::string& output() const { return output_; }
+  // Whether calls are left out.
+  bool has_filters() const;
+  // Whether the trace is to be shown also where it is a means to something else.
+  bool shows_anyway() const { return !output_.empty() || is_summary_; }
 
  private:
   void add_output_options(CLI::App& app);

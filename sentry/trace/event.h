@@ -33,6 +33,7 @@ struct Event {
 
 struct CallEvent : Event {
   DecodedCall call;
+  std::vector<std::string> paths;  // absolute, one a path argument; empty unless paths are wanted
   uint64_t duration_ns = 0;
   CallEnd end = CallEnd::kReturned;
   std::vector<std::string> stack;  // innermost first; empty unless stacks are wanted

@@ -5,6 +5,7 @@
 
 #include "platform/process_memory.h"
 #include "sandbox/clock.h"
+#include "sentry/trace/named_paths.h"
 
 namespace sandbox::trace {
 
@@ -43,7 +44,8 @@ Recorder::Thread& Recorder::thread_of(pid_t tid) {
   Thread& thread = found->second;
   if (!is_new) return thread;
   thread.identity = subject_->identify(tid);
-  const bool needs_names = options_.describes_descriptors || !options_.filter.paths.empty();
+  const bool needs_names =
+      options_.describes_descriptors || options_.resolves_paths || !options_.filter.paths.empty();
   if (needs_names) thread.names = subject_->names_of(tid);
   look_at_process(tid, thread);
   if (!has_begun_) {
@@ -89,6 +91,7 @@ Interest Recorder::on_call(const platform::SyscallEvent& event, GuestMemory& mem
   DescriptorNames* names = thread.names.get();
   call.call =
       decoder_.entry(event.number, event.args, {memory, options_.describes_descriptors ? names : nullptr});
+  if (options_.resolves_paths) call.paths = named_paths(call.call, *names);
   if (!options_.filter.may_pass(call, names)) {
     thread.pending.reset();
     return Interest::kNone;

@@ -36,6 +36,7 @@ struct RecorderOptions {
   DecoderOptions decoder;
   TraceFilter filter;
   bool describes_descriptors = false;  // -y
+  bool resolves_paths = false;         // CallEvent::paths
 };
 
 class Recorder final : public platform::CallObserver {

@@ -6,22 +6,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sentry/trace/named_paths.h"
+
 namespace sandbox::trace {
 
 namespace {
 
 bool is_glob(std::string_view pattern) { return pattern.find_first_of("*?[") != std::string_view::npos; }
-
-// `path` below `base`, without looking at the file system.
-std::string joined(std::string_view base, std::string_view path) {
-  if (path.starts_with('/') || base.empty()) return std::string(path);
-  std::string full(base);
-  if (path.empty() || path == ".") return full;
-  if (!full.ends_with('/')) full += '/';
-  if (path.starts_with("./")) path.remove_prefix(2);
-  full += path;
-  return full;
-}
 
 // Every path that the call names, by string or by descriptor.
 template <typename Visit>
@@ -42,7 +33,7 @@ bool any_path(const CallEvent& event, DescriptorNames* names, Visit visit) {
       auto text = event.call.arguments[i].as_string();
       if (!text) continue;
       if (!has_base && names != nullptr && !text->starts_with('/')) base = names->working_directory();
-      std::string full = joined(base, *text);
+      std::string full = joined_path(base, *text);
       if (visit(std::string_view(full))) return true;
     }
   }

@@ -7,7 +7,7 @@ _sandbox_program_index() {
     case ${COMP_WORDS[index]} in
       --) echo $((index + 1)) && return ;;
       --rootfs | --bind | --ro-bind | --tmpfs | --overlay | --keep | --show | --workdir | -w | --user | -u | \
-        --env | -e | --env-file | --hostname | --net | --timeout | --pass-fd | --seccomp | --platform | --log-level | --log-format | \
+        --env | -e | --env-file | --hostname | --net | --timeout | --pass-fd | --seccomp | --profile | --files | --platform | --log-level | --log-format | \
         --memory | --memory-swap | --cpus | --cpuset-cpus | --cpu-weight | --pids-limit | --io-max | \
         --blkio-weight | --unenforced-limits | --name | \
         --trace | --path | -P | --fd | --ret | --errno | --min-duration | --process | --where | --output | -o | \
@@ -68,7 +68,7 @@ _sandbox() {
     --io-max) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --sort) mapfile -t COMPREPLY < <(compgen -W 'time calls errors name' -- "$current") ;;
     --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$current") ;;
-    --output | -o | --path | -P | --seccomp) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    --output | -o | --path | -P | --seccomp | --profile | --files) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --pid | -p) mapfile -t COMPREPLY < <(cd /proc && compgen -d -X '![0-9]*' -- "$current") ;;
     --trace)
       mapfile -t COMPREPLY < <(compgen -W '%file %desc %net %process %memory %signal %ipc %clock %creds' -- "$current")
@@ -80,7 +80,7 @@ _sandbox() {
       if [[ $verb == trace ]]; then
         words+=' --host --pid --trace --path --fd --ret --errno --failed --successful --min-duration --process --where'
         words+=' --output --output-per-process --format --summary --sort --string-limit --verbose --arg-names --fd-paths'
-        words+=' --column --color'
+        words+=' --column --color --profile --files'
       fi
       case $verb in
         run | trace)
