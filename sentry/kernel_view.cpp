@@ -216,6 +216,16 @@ std::string SentryKernelView::describe_mapping(const TaskView& task, uint64_t de
 
 // The kernel prints the path below the host mount the file was opened through; the same path below one
 // of the sandbox's mounts is right when the file there is this one.
+UniqueFd SentryKernelView::open_regular(const std::string& path) {
+  vfs::Vfs& vfs = sentry_->vfs();
+  const vfs::Caller caller = sentry_caller(vfs);
+  auto attributes = vfs.stat(caller, caller.root, path, {});
+  if (!attributes || !S_ISREG(attributes->stx_mode)) return {};
+  // Should a FIFO take its place meanwhile, nobody waits for its other end.
+  auto opened = vfs.open(caller, caller.root, path, {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY});
+  return opened ? std::move(opened->fd) : UniqueFd();
+}
+
 std::string SentryKernelView::path_of_file(const TaskView& task, uint64_t device, uint64_t inode,
                                            const std::string& host_path) {
   vfs::Vfs& vfs = sentry_->vfs();

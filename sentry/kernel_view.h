@@ -41,6 +41,9 @@ class SentryKernelView final : public KernelView {
   const IdMap& gid_map() override { return gid_map_; }
   int reserved_descriptor() override { return reserved_descriptor_; }
 
+  // The regular file that has this path inside, for the sentry to read; none when there is none.
+  UniqueFd open_regular(const std::string& path);
+
   // Where /proc/PID/{root,cwd,exe} lead; `exe` is empty for a task without a program. Errors: ESRCH.
   struct Places {
     vfs::Location root, cwd, exe;

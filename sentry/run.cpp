@@ -71,6 +71,10 @@ Configured<std::vector<platform::PassedFd>> passed_descriptors(const SandboxConf
 }
 
 Configured<EngineKind> choose_engine(const SandboxConfig& config) {
+  if (config.engine == EngineKind::kNotify && config.recorder != nullptr &&
+      config.recorder->needs_registers())
+    return failure("show stacks and instructions", "the notify engine is not told the registers of calls",
+                   "--platform=ptrace, or leave --platform out");
   if (config.engine) {
     auto support = platform::probe_engine(*config.engine);
     if (support.is_supported) return *config.engine;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "sentry/task_status.h"
+#include "vfs/synthetic/host_file.h"
 
 namespace sandbox {
 
@@ -51,6 +52,27 @@ std::string SandboxSubject::command_of(pid_t host_tid) {
 
 std::unique_ptr<trace::DescriptorNames> SandboxSubject::names_of(pid_t host_tid) {
   return std::make_unique<SandboxDescriptorNames>(view_, identify(host_tid));
+}
+
+uint64_t SandboxSubject::handled_signals_of(pid_t host_tid) {
+  auto status = read_task_status(view_.host_proc(), host_tid);
+  return status ? status->caught_signals | status->ignored_signals : 0;
+}
+
+platform::MemoryMap SandboxSubject::memory_map_of(pid_t host_tid) {
+  const trace::ThreadIdentity thread = identify(host_tid);
+  auto task = view_.task(thread.pid, thread.tid);
+  auto text = vfs::read_host_file(view_.host_proc(), fmt::format("{}/maps", host_tid));
+  if (!task || !text) return {};
+  auto map = platform::MemoryMap::parse(*text);
+  map.rename_files([&](const platform::Mapping& mapping) {
+    return view_.describe_mapping(*task, mapping.device, mapping.inode, mapping.name);
+  });
+  return map;
+}
+
+UniqueFd SandboxSubject::open_mapped(pid_t, const platform::Mapping& mapping) {
+  return view_.open_regular(mapping.name);
 }
 
 }  // namespace sandbox

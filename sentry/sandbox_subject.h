@@ -14,6 +14,10 @@ class SandboxSubject final : public trace::Subject {
   trace::ThreadIdentity identify(pid_t host_tid) override;
   std::string command_of(pid_t host_tid) override;
   std::unique_ptr<trace::DescriptorNames> names_of(pid_t host_tid) override;
+  uint64_t handled_signals_of(pid_t host_tid) override;
+  platform::MemoryMap memory_map_of(pid_t host_tid) override;
+  // By its path inside.
+  UniqueFd open_mapped(pid_t host_tid, const platform::Mapping& mapping) override;
 
  private:
   SentryKernelView& view_;

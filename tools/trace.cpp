@@ -78,7 +78,11 @@ int trace_on_host(const TraceOptions& options, const std::vector<std::string>& p
                   trace::Recorder& recorder) {
   auto subject = trace::make_host_subject();
   recorder.set_subject(*subject);
-  platform::HostTracer tracer({.traced = recorder.calls()}, recorder);
+  using NeedsRegisters = platform::HostTracerOptions::NeedsRegisters;
+  platform::HostTracer tracer(
+      {.traced = recorder.calls(),
+       .needs_registers = recorder.needs_registers() ? NeedsRegisters::kYes : NeedsRegisters::kNo},
+      recorder);
   running_tracer = &tracer;
   if (program.empty()) {
     for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) detach_on(signal);

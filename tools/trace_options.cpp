@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdlib>
 
 #include "sentry/trace/call_classes.h"
@@ -62,6 +63,8 @@ void TraceOptions::add_output_options(CLI::App& app) {
   app.add_flag("-v,--verbose", is_verbose_, "show every field of structures");
   app.add_flag("--arg-names", names_arguments_, "show the names of arguments");
   app.add_flag("-y,--fd-paths", describes_descriptors_, "show what descriptors refer to");
+  app.add_flag("-k,--stack", shows_stacks_, "show the call chain of each call that is shown");
+  app.add_flag("--disasm{8}", instructions_, "show instructions around each call; --disasm=N so many");
 }
 
 void TraceOptions::add_filter_options(CLI::App& app) {
@@ -150,6 +153,19 @@ Parsed<trace::RecorderOptions> TraceOptions::recorder_options() const {
   options.filter = TRY(filter());
   options.decoder.string_bytes = string_bytes_;
   options.describes_descriptors = describes_descriptors_;
+  options.code = TRY(code_options());
+  return options;
+}
+
+Parsed<trace::CodeOptions> TraceOptions::code_options() const {
+  trace::CodeOptions options{.wants_stacks = shows_stacks_};
+  if (instructions_.empty()) return options;
+  const char* end = instructions_.data() + instructions_.size();
+  auto [rest, failure] = std::from_chars(instructions_.data(), end, options.instructions);
+  constexpr size_t kMax = platform::Disassembler::kMaxInstructions;
+  if (failure != std::errc{} || rest != end || options.instructions < 1 || options.instructions > kMax)
+    return refuse(fmt::format("--disasm: {} is no number from 1 to {}", printable(instructions_), kMax),
+                  "--disasm or --disasm=16");
   return options;
 }
 

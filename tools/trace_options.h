@@ -39,9 +39,11 @@ class TraceOptions {
   void add_output_options(CLI::App& app);
   void add_filter_options(CLI::App& app);
   Parsed<trace::TraceFilter> filter() const;
+  Parsed<trace::CodeOptions> code_options() const;
   Parsed<trace::TextOptions> text_options(const trace::Outputs& outputs) const;
 
-  std::string output_, format_ = "text", sort_ = "time", colour_ = "auto", min_duration_, where_;
+  std::string output_, format_ = "text", sort_ = "time", colour_ = "auto", min_duration_, where_,
+                       instructions_;
   std::vector<std::string> calls_, paths_, errors_, processes_;
   std::vector<int> descriptors_, pids_;
   std::vector<int64_t> results_;
@@ -50,7 +52,7 @@ class TraceOptions {
   bool is_on_host_ = false, is_per_process_ = false, is_summary_ = false, is_verbose_ = false;
   bool names_arguments_ = false, describes_descriptors_ = false, shows_duration_ = false,
        is_relative_ = false;
-  bool wants_failures_ = false, wants_successes_ = false;
+  bool shows_stacks_ = false, wants_failures_ = false, wants_successes_ = false;
 };
 
 }  // namespace sandbox::tools

@@ -3,12 +3,16 @@
 
 #include <signal.h>
 #include <sys/types.h>
+#include <sys/user.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "platform/debug/disassembly.h"
+#include "platform/debug/stack_walker.h"
 #include "sentry/trace/decoder.h"
 
 namespace sandbox::trace {
@@ -31,16 +35,32 @@ struct Event {
   uint64_t time_ns = 0;  // CLOCK_REALTIME; of a call: its entry
 };
 
+// Where in the program something happened; empty as far as nobody asked or nothing can be told.
+struct CodeSite {
+  std::vector<platform::FramePtr> stack;  // innermost first
+  uint64_t address = 0;                   // of the instruction
+  std::vector<platform::Instruction> instructions;
+};
+
 struct CallEvent : Event {
   DecodedCall call;
   std::vector<std::string> paths;  // absolute, one a path argument; empty unless paths are wanted
   uint64_t duration_ns = 0;
   CallEnd end = CallEnd::kReturned;
-  std::vector<std::string> stack;  // innermost first; empty unless stacks are wanted
+  CodeSite site;
+};
+
+// What is told of a signal that ends the process.
+struct FatalSignal {
+  std::optional<uint64_t> address;  // whose use the signal is about
+  std::string hit;                  // what is mapped there, in words
+  user_regs_struct registers{};
+  CodeSite site;
 };
 
 struct SignalEvent : Event {
   siginfo_t info{};
+  std::optional<FatalSignal> fatal;  // it is, and somebody asked
 };
 
 struct StopEvent : Event {

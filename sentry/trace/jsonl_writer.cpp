@@ -6,6 +6,7 @@
 
 #include <iterator>
 
+#include "sentry/trace/code_text.h"
 #include "sentry/trace/json.h"
 #include "sentry/trace/signal_values.h"
 
@@ -98,14 +99,7 @@ void JsonlWriter::on_call(const CallEvent& event) {
   fmt::format_to(std::back_inserter(text), ",\"end\":\"{}\"", name_of(event.end));
   if (event.call.result) append_result(text, *event.call.result);
   if (event.end == CallEnd::kReturned) append_seconds(text, "duration", event.duration_ns);
-  if (!event.stack.empty()) {
-    text += ",\"stack\":[";
-    for (size_t i = 0; i < event.stack.size(); ++i) {
-      if (i > 0) text += ',';
-      append_json_string(text, event.stack[i]);
-    }
-    text += ']';
-  }
+  append_json_site(text, event.site);
   end_record(event.thread.pid);
 }
 
@@ -113,6 +107,7 @@ void JsonlWriter::on_signal(const SignalEvent& event) {
   std::string& text = begin_record("signal", event);
   fmt::format_to(std::back_inserter(text), ",\"signal\":\"{}\",\"info\":", signal_name(event.info.si_signo));
   append_json(text, siginfo_value(event.info));
+  if (event.fatal) append_json_fatal_signal(text += ",\"fatal\":", *event.fatal);
   end_record(event.thread.pid);
 }
 

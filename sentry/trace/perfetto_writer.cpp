@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "sentry/trace/call_classes.h"
+#include "sentry/trace/code_text.h"
 #include "sentry/trace/json.h"
 #include "sentry/trace/jsonl_writer.h"
 #include "sentry/trace/signal_values.h"
@@ -17,6 +18,29 @@ namespace {
 
 void append_microseconds(std::string& text, const char* key, uint64_t duration_ns) {
   fmt::format_to(std::back_inserter(text), ",\"{}\":{}.{:03}", key, duration_ns / 1000, duration_ns % 1000);
+}
+
+void append_strings(std::string& text, const char* key, const std::vector<std::string>& strings) {
+  if (strings.empty()) return;
+  ((text += ",\"") += key) += "\":[";
+  for (const std::string& one : strings) {
+    append_json_string(text, one);
+    text += ',';
+  }
+  text.back() = ']';
+}
+
+// The viewer shows arguments as they are: frames and instructions are lines of text.
+void append_site_lines(std::string& text, const CodeSite& site) {
+  std::vector<std::string> frames, instructions;
+  for (const platform::FramePtr& frame : site.stack) append_frame(frames.emplace_back(), *frame);
+  for (const platform::Instruction& instruction : site.instructions) {
+    const bool is_site = instruction.address == site.address;
+    instructions.push_back(
+        fmt::format("{}{:#x}: {}", is_site ? "=> " : "", instruction.address, instruction.text));
+  }
+  append_strings(text, "stack", frames);
+  append_strings(text, "disassembly", instructions);
 }
 
 }  // namespace
@@ -66,13 +90,15 @@ void PerfettoWriter::on_call(const CallEvent& event) {
   if (!text.ends_with('{')) text += ',';
   if (event.call.result && event.call.result->error) {
     append_json_string(text, "=");
-    fmt::format_to(std::back_inserter(text), ":\"{}\"}}", event.call.result->error->name());
+    fmt::format_to(std::back_inserter(text), ":\"{}\"", event.call.result->error->name());
   } else if (event.call.result) {
     append_json_string(text, "=");
-    fmt::format_to(std::back_inserter(text), ":{}}}", event.call.result->number);
+    fmt::format_to(std::back_inserter(text), ":{}", event.call.result->number);
   } else {
-    fmt::format_to(std::back_inserter(text), "\"=\":\"{}\"}}", name_of(event.end));
+    fmt::format_to(std::back_inserter(text), "\"=\":\"{}\"", name_of(event.end));
   }
+  append_site_lines(text, event.site);
+  text += '}';
   end_record();
   const bool is_exec = event.call.row != nullptr && event.call.row->name.starts_with("execve");
   if (!is_exec || !event.call.result || event.call.result->error) return;
@@ -83,14 +109,22 @@ void PerfettoWriter::on_call(const CallEvent& event) {
   }
 }
 
-void PerfettoWriter::instant(const Event& event, const std::string& name) {
+void PerfettoWriter::instant(const Event& event, const std::string& name, const FatalSignal* fatal) {
   begin_record('i', event);
   append_name("name", name);
-  output_.text() += ",\"s\":\"t\"";
+  std::string& text = output_.text();
+  text += ",\"s\":\"t\"";
+  if (fatal != nullptr) {
+    append_json_string(text += ",\"args\":{\"hit\":", fatal->hit);
+    append_site_lines(text, fatal->site);
+    text += '}';
+  }
   end_record();
 }
 
-void PerfettoWriter::on_signal(const SignalEvent& event) { instant(event, signal_name(event.info.si_signo)); }
+void PerfettoWriter::on_signal(const SignalEvent& event) {
+  instant(event, signal_name(event.info.si_signo), event.fatal ? &*event.fatal : nullptr);
+}
 
 void PerfettoWriter::on_stop(const StopEvent& event) {
   instant(event, fmt::format("stopped by {}", signal_name(event.signal)));

@@ -28,7 +28,7 @@ class PerfettoWriter final : public Writer {
   void end_record();
   void append_name(const char* key, std::string_view name);
   void name_process(pid_t pid, std::string_view name);
-  void instant(const Event& event, const std::string& name);
+  void instant(const Event& event, const std::string& name, const FatalSignal* fatal = nullptr);
 
   Output& output_;
   uint64_t start_ns_ = 0;

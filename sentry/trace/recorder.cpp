@@ -1,7 +1,10 @@
 // From stops to events.
 #include "sentry/trace/recorder.h"
 
+#include <sys/syscall.h>
+
 #include <chrono>
+#include <utility>
 
 #include "platform/process_memory.h"
 #include "sandbox/clock.h"
@@ -17,6 +20,8 @@ bool never_returns(const DecodedCall& call) {
   return call.row != nullptr && call.row->signature.result_type == "NoReturn";
 }
 
+bool is_exec(const DecodedCall& call) { return call.number == SYS_execve || call.number == SYS_execveat; }
+
 }  // namespace
 
 Recorder::Recorder(RecorderOptions options, Outputs& outputs, Writer& writer)
@@ -27,6 +32,11 @@ Recorder::Recorder(RecorderOptions options, Outputs& outputs, Writer& writer)
       real_time_offset_ns_(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)) {}
 
 Recorder::~Recorder() { finish(); }
+
+void Recorder::set_subject(Subject& subject) {
+  subject_ = &subject;
+  if (needs_registers()) code_.emplace(options_.code, subject);
+}
 
 void Recorder::add_thread(pid_t host_tid) {
   std::lock_guard lock(mutex_);
@@ -80,10 +90,11 @@ void Recorder::flush_now_and_then(std::stop_token stop) {
 
 Interest Recorder::on_call(const platform::SyscallEvent& event, GuestMemory& memory,
                            const user_regs_struct* registers) {
-  (void)registers;
   std::lock_guard lock(mutex_);
   Thread& thread = thread_of(event.host_tid);
   thread.pending.reset();
+  thread.registers.reset();
+  if (std::exchange(thread.is_renamed, false)) look_at_process(event.host_tid, thread);
   if (!thread.is_admitted) return Interest::kNone;
   CallEvent& call = thread.pending.emplace();
   call.thread = thread.identity;
@@ -96,8 +107,11 @@ Interest Recorder::on_call(const platform::SyscallEvent& event, GuestMemory& mem
     thread.pending.reset();
     return Interest::kNone;
   }
+  if (code_ && registers != nullptr) thread.registers = *registers;
+  // Later only when it may be in vain; an exec leaves nothing to look at.
+  if (!options_.filter.awaits_result() || is_exec(call.call)) look_at_site(event.host_tid, thread);
   if (never_returns(call.call)) {
-    end_call(thread, CallEnd::kNoReturn);
+    end_call(event.host_tid, thread, CallEnd::kNoReturn);
     return Interest::kNone;
   }
   thread.begin_ns = clock_ns(CLOCK_MONOTONIC);
@@ -113,13 +127,22 @@ void Recorder::on_return(pid_t tid, int64_t result, GuestMemory& memory) {
   CallEvent& call = *thread.pending;
   call.duration_ns = now_ns - thread.begin_ns;
   decoder_.exit(call.call, result, {memory, options_.describes_descriptors ? thread.names.get() : nullptr});
-  end_call(thread, CallEnd::kReturned);
+  if (code_) code_->note_return(thread.identity.pid, call.call);
+  end_call(tid, thread, CallEnd::kReturned);
 }
 
-void Recorder::end_call(Thread& thread, CallEnd end) {
+// Nobody has changed the stack since the call began: the kernel keeps the registers that matter.
+void Recorder::look_at_site(pid_t tid, Thread& thread) {
+  if (!thread.registers) return;
+  thread.pending->site = code_->site_of_call(thread.identity.pid, tid, *thread.registers);
+  thread.registers.reset();
+}
+
+void Recorder::end_call(pid_t tid, Thread& thread, CallEnd end) {
   if (!thread.pending) return;
   thread.pending->end = end;
   if (options_.filter.passes(*thread.pending)) {
+    if (end != CallEnd::kKilled) look_at_site(tid, thread);
     ++calls_;
     writer_.on_call(*thread.pending);
     note_record();
@@ -129,7 +152,8 @@ void Recorder::end_call(Thread& thread, CallEnd end) {
 
 void Recorder::on_lost(pid_t tid) {
   std::lock_guard lock(mutex_);
-  if (auto found = threads_.find(tid); found != threads_.end()) end_call(found->second, CallEnd::kUnknown);
+  if (auto found = threads_.find(tid); found != threads_.end())
+    end_call(tid, found->second, CallEnd::kUnknown);
 }
 
 void Recorder::on_birth(pid_t parent, pid_t child) {
@@ -137,6 +161,7 @@ void Recorder::on_birth(pid_t parent, pid_t child) {
   BirthEvent event;
   static_cast<Event&>(event) = event_of(thread_of(parent));
   event.child = thread_of(child).identity;
+  if (code_ && event.child.pid != event.thread.pid) code_->note_birth(event.thread.pid, event.child.pid);
   writer_.on_birth(event);
 }
 
@@ -149,28 +174,30 @@ void Recorder::on_exec(pid_t maker, pid_t group) {
   const pid_t pid = thread_of(group).identity.pid;
   for (auto entry = threads_.begin(); entry != threads_.end();) {
     const bool is_of_group = entry->second.identity.pid == pid;
-    if (is_of_group) end_call(entry->second, CallEnd::kKilled);
+    if (is_of_group) end_call(entry->first, entry->second, CallEnd::kKilled);
     entry = is_of_group && entry->first != group ? threads_.erase(entry) : std::next(entry);
   }
   Thread& thread = thread_of(group);
-  look_at_process(group, thread);
+  thread.is_renamed = true;
+  if (code_) code_->forget(pid);
   if (!exec) return;
   thread.pending = std::move(exec);
   thread.pending->thread = thread.identity;
   thread.pending->duration_ns = clock_ns(CLOCK_MONOTONIC) - begin_ns;
   platform::ProcessMemory memory(group);
   decoder_.exit(thread.pending->call, 0, {memory, nullptr});
-  end_call(thread, CallEnd::kReturned);
+  end_call(group, thread, CallEnd::kReturned);
 }
 
 void Recorder::on_signal(pid_t tid, const siginfo_t& info, const user_regs_struct& registers) {
-  (void)registers;
   std::lock_guard lock(mutex_);
   Thread& thread = thread_of(tid);
   if (!thread.is_admitted) return;
   SignalEvent event;
   static_cast<Event&>(event) = event_of(thread);
   event.info = info;
+  if (code_ && is_fatal(info.si_signo, subject_->handled_signals_of(tid)))
+    event.fatal = code_->fatal_signal(thread.identity.pid, tid, info, registers);
   writer_.on_signal(event);
   note_record();
 }
@@ -191,7 +218,7 @@ void Recorder::on_death(pid_t tid, int wait_status) {
   auto found = threads_.find(tid);
   if (found == threads_.end()) return;
   Thread& thread = found->second;
-  end_call(thread, CallEnd::kKilled);
+  end_call(tid, thread, CallEnd::kKilled);
   if (thread.is_admitted) {
     DeathEvent event;
     static_cast<Event&>(event) = event_of(thread);
@@ -199,7 +226,10 @@ void Recorder::on_death(pid_t tid, int wait_status) {
     writer_.on_death(event);
     note_record();
   }
-  if (thread.identity.tid == thread.identity.pid) outputs_.close(thread.identity.pid);
+  if (thread.identity.tid == thread.identity.pid) {
+    outputs_.close(thread.identity.pid);
+    if (code_) code_->forget(thread.identity.pid);
+  }
   threads_.erase(found);
 }
 
@@ -211,7 +241,7 @@ void Recorder::finish() {
   std::lock_guard lock(mutex_);
   if (has_ended_) return;
   has_ended_ = true;
-  for (auto& [tid, thread] : threads_) end_call(thread, CallEnd::kDetached);
+  for (auto& [tid, thread] : threads_) end_call(tid, thread, CallEnd::kDetached);
   if (has_begun_) writer_.end({calls_, outputs_.lost_records()});
   outputs_.flush();
 }

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "platform/call_observer.h"
+#include "sentry/trace/code_reader.h"
 #include "sentry/trace/decoder.h"
 #include "sentry/trace/event.h"
 #include "sentry/trace/output.h"
@@ -19,14 +20,15 @@
 namespace sandbox::trace {
 
 // What must be known of the traced threads besides what the engine tells.
-class Subject {
+class Subject : public platform::MappedFiles {
  public:
-  virtual ~Subject() = default;
   // Ids as the program sees them. Zeroes when the thread is gone.
   virtual ThreadIdentity identify(pid_t host_tid) = 0;
   // Its command name, as prctl(PR_GET_NAME) gives it.
   virtual std::string command_of(pid_t host_tid) = 0;
   virtual std::unique_ptr<DescriptorNames> names_of(pid_t host_tid) = 0;
+  // The signals that it catches or ignores; bit 0 is signal 1.
+  virtual uint64_t handled_signals_of(pid_t host_tid) = 0;
 };
 
 // The host's own view: what /proc says.
@@ -37,6 +39,7 @@ struct RecorderOptions {
   TraceFilter filter;
   bool describes_descriptors = false;  // -y
   bool resolves_paths = false;         // CallEvent::paths
+  CodeOptions code;                    // needs registers with each call
 };
 
 class Recorder final : public platform::CallObserver {
@@ -47,7 +50,9 @@ class Recorder final : public platform::CallObserver {
 
   const platform::CallSet& calls() const { return options_.filter.calls; }
   // Before the first event; outlives the recording.
-  void set_subject(Subject& subject) { subject_ = &subject; }
+  void set_subject(Subject& subject);
+  // Whether on_call is to be given registers.
+  bool needs_registers() const { return options_.code.wants_any(); }
   // A thread of the trace, when something is to be said of it before its first event.
   void add_thread(pid_t host_tid);
 
@@ -69,14 +74,17 @@ class Recorder final : public platform::CallObserver {
     ThreadIdentity identity;
     std::string command;                     // known only when the filter asks for processes
     bool is_admitted = true;                 // by the filter's processes
+    bool is_renamed = false;                 // by an exec: the name is known when the program runs
     std::unique_ptr<DescriptorNames> names;  // null: not wanted
     std::optional<CallEvent> pending;
-    uint64_t begin_ns = 0;  // of `pending`, CLOCK_MONOTONIC
+    uint64_t begin_ns = 0;                      // of `pending`, CLOCK_MONOTONIC
+    std::optional<user_regs_struct> registers;  // of `pending`, while its site has not been looked at
   };
 
   Thread& thread_of(pid_t tid);
   void look_at_process(pid_t tid, Thread& thread);
-  void end_call(Thread& thread, CallEnd end);
+  void end_call(pid_t tid, Thread& thread, CallEnd end);
+  void look_at_site(pid_t tid, Thread& thread);
   Event event_of(const Thread& thread) const;
   uint64_t real_time_of(uint64_t monotonic_ns) const { return monotonic_ns + real_time_offset_ns_; }
   void note_record();
@@ -87,6 +95,7 @@ class Recorder final : public platform::CallObserver {
   Outputs& outputs_;
   Writer& writer_;
   Subject* subject_ = nullptr;
+  std::optional<CodeReader> code_;  // when its options want any
   uint64_t real_time_offset_ns_ = 0;
 
   std::mutex mutex_;  // all below

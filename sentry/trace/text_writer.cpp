@@ -7,6 +7,7 @@
 
 #include <iterator>
 
+#include "sentry/trace/code_text.h"
 #include "sentry/trace/signal_values.h"
 
 namespace sandbox::trace {
@@ -104,10 +105,7 @@ void TextWriter::on_call(const CallEvent& event) {
     fmt::format_to(std::back_inserter(text), " <{}.{:06}>", event.duration_ns / 1'000'000'000,
                    event.duration_ns / 1000 % 1'000'000);
   }
-  for (const std::string& frame : event.stack) {
-    text += "\n > ";
-    text += frame;
-  }
+  append_site(text, event.site);
   end_line(event);
 }
 
@@ -116,6 +114,7 @@ void TextWriter::on_signal(const SignalEvent& event) {
   fmt::format_to(std::back_inserter(text), "--- {} ", signal_name(event.info.si_signo));
   append_text(text, siginfo_value(event.info), options_.style);
   text += " ---";
+  if (event.fatal) append_fatal_signal(text, *event.fatal);
   end_line(event);
 }
 

@@ -101,6 +101,11 @@ bool TraceFilter::may_pass(const CallEvent& event, DescriptorNames* names) const
   });
 }
 
+bool TraceFilter::awaits_result() const {
+  return !descriptors.empty() || outcome != Outcome::kAny || !errors.empty() || !results.empty() ||
+         min_duration_ns > 0 || where.has_value();
+}
+
 bool TraceFilter::passes(const CallEvent& event) const {
   const auto& result = event.call.result;
   if (!descriptors.empty() && !names_descriptor(event, descriptors)) {

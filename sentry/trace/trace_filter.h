@@ -32,6 +32,8 @@ struct TraceFilter {
   bool admits_process(ThreadIdentity thread, const std::string& command) const;
   // Before the call has run: false when nothing that it may return would make it pass. `names` may be null.
   bool may_pass(const CallEvent& event, DescriptorNames* names) const;
+  // Whether a call that may pass can still fail to, for what it returns.
+  bool awaits_result() const;
   // Once it has returned; may_pass was true.
   bool passes(const CallEvent& event) const;
 };

@@ -79,7 +79,7 @@ _sandbox() {
       local words=--help
       if [[ $verb == trace ]]; then
         words+=' --host --pid --trace --path --fd --ret --errno --failed --successful --min-duration --process --where'
-        words+=' --output --output-per-process --format --summary --sort --string-limit --verbose --arg-names --fd-paths'
+        words+=' --output --output-per-process --format --summary --sort --string-limit --verbose --arg-names --fd-paths --stack --disasm'
         words+=' --column --color --profile --files'
       fi
       case $verb in
