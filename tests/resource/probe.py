@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 
-SLOW_TOOLS = "--all" in sys.argv
+# --all: also those that need a runtime of their own or a terminal. --fast: of these not the slowest.
+ASKS_ALL, IS_FAST = "--all" in sys.argv, "--fast" in sys.argv
 
 
 def text(path):
@@ -124,14 +125,14 @@ MEMORY_SOURCES = {  # in KiB
     "/proc/zoneinfo": lambda: int(re.search(r"managed\s+(\d+)", text("/proc/zoneinfo")).group(1)) * 4,
     "/sys/.../node0/meminfo": lambda: int(re.search(r"MemTotal:\s+(\d+)", text("/sys/devices/system/node/node0/meminfo")).group(1)),
 }
-SLOW_CPU_SOURCES = {
+MORE_CPU_SOURCES = {
     "node os.cpus": ("node", lambda: node("require('os').cpus().length")),
     "node os.availableParallelism": ("node", lambda: node("(require('os').availableParallelism || (() => require('os').cpus().length))()")),
     "java availableProcessors": ("javac", java_cpus),
     "psutil.cpu_count": ("psutil", lambda: psutil_says("psutil.cpu_count()")),
     "psutil.cpu_times": ("psutil", lambda: psutil_says("len(psutil.cpu_times(percpu=True))")),
 }
-SLOW_MEMORY_SOURCES = {
+MORE_MEMORY_SOURCES = {
     "node os.totalmem": ("node", lambda: node("require('os').totalmem()") // 1024),
     "psutil.virtual_memory": ("psutil", lambda: psutil_says("psutil.virtual_memory().total") // 1024),
 }
@@ -178,16 +179,17 @@ def main():
                "free": free_memory(), "swap": swap(), "uptime": uptimes(), "missing": [],
                "meminfo": fields("/proc/meminfo"), "affinity": sorted(os.sched_getaffinity(0)),
                "shm": os.statvfs("/dev/shm").f_blocks * os.statvfs("/dev/shm").f_frsize // 1024}
-    if SLOW_TOOLS:
-        for kind, sources in (("cpus", SLOW_CPU_SOURCES), ("memory", SLOW_MEMORY_SOURCES)):
+    if ASKS_ALL or IS_FAST:
+        for kind, sources in (("cpus", MORE_CPU_SOURCES), ("memory", MORE_MEMORY_SOURCES)):
             for name, (tool, ask) in sources.items():
                 if is_there(tool):
-                    answers[kind][name] = ask()
+                    if not (IS_FAST and tool == "javac"):
+                        answers[kind][name] = ask()
                 else:
                     answers["missing"].append(name)
-        if is_there("java"):
+        if is_there("java") and not IS_FAST:
             answers["java_heap"] = java_settings() // 1024
-        if is_there("htop"):
+        if is_there("htop") and not IS_FAST:
             # "Mem[||||   12.3M/512M]", and a meter a CPU.
             screen = screen_of("htop", "--no-color")
             size = re.search(r"Mem\s*\[[^\]/]*/\s*([0-9.]+)\s*([KMGT])", screen)

@@ -1,10 +1,12 @@
 """Runs one test function of a script by its name, against the `sandbox` binary named before it."""
 import inspect
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 SANDBOX = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else "sandbox"
@@ -44,6 +46,14 @@ def refused(result, *words, code=125):
         check(word in result.stderr, f"{word!r} is not in:\n{result.stderr}")
 
 
+def wait_until(condition, explanation):
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    check(False, explanation)
+
+
 def is_alive(pid):
     """A zombie is not: where nobody waits for orphans, as in many containers, it stays for ever."""
     try:
@@ -53,11 +63,17 @@ def is_alive(pid):
         return False
 
 
-def main(namespace):
-    """Script [BINARY [CASE...]]: without a case all of them."""
+def prints_fine(command, **options):
+    """A program that checks for itself, in a sandbox: it says "fine" when it found nothing wrong."""
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, **options)
+    check(result.stdout == "fine\n", result.stdout + result.stderr)
+
+
+def main(namespace, first_case=2):
+    """Script [BINARY [CASE...]]: without a case all of them. `first_case`: its place in sys.argv."""
     cases = {name[5:]: function for name, function in namespace.items() if name.startswith("test_")}
     failed = skipped = 0
-    for name in sys.argv[2:] or cases:
+    for name in sys.argv[first_case:] or cases:
         folder = tempfile.mkdtemp(prefix="sandbox-tools.")
         os.chmod(folder, 0o755)
         try:
@@ -68,7 +84,7 @@ def main(namespace):
             skipped += 1
         except Exception:
             traceback.print_exc()
-            print(f"repeat: python3 {sys.argv[0]} {SANDBOX} {name}")
+            print("repeat:", shlex.join(["python3", sys.argv[0], SANDBOX, *sys.argv[2:first_case], name]))
             failed += 1
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -5,8 +5,8 @@ import signal
 import subprocess
 import time
 
-from cases import check, equal, is_alive, main, refused, SANDBOX, sandbox, Skip
-from test_limits import groups_of, need_groups, start, unique, wait_until
+from cases import check, equal, is_alive, main, refused, SANDBOX, sandbox, Skip, wait_until
+from test_limits import groups_of, need_groups, start, unique
 
 VERBS = ("ps", "stats", "top", "pause", "resume", "update")
 
