@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sandbox/result.h"
+#include "sandbox/unique_fd.h"
 
 namespace sandbox {
 
@@ -25,6 +26,8 @@ struct CgroupHierarchy {
 struct CgroupFile {
   std::string name;
   mode_t permissions = 0444;
+  // poll(2) and inotify(7) on it tell when its text changes; it is counters only, of nobody else.
+  bool tells_changes = false;
 };
 
 // Every method is safe to call from any thread and reads live. A hierarchy is named by its index. Only
@@ -42,6 +45,9 @@ class CgroupView {
   // Its content as the host has it: process ids are the host's.
   // Errors: ENOENT, ENODEV (the group is gone), EINVAL (a file that is only written), EOPNOTSUPP, EACCES.
   virtual Result<std::string> read(size_t hierarchy, std::string_view name) = 0;
+  // The host's own file, for reading, where CgroupFile::tells_changes; `flags`: O_PATH or O_NONBLOCK.
+  // Errors: EACCES (not such a file, or not for reading), those of file.
+  virtual Result<UniqueFd> open(size_t hierarchy, std::string_view name, int flags) = 0;
 };
 
 }  // namespace sandbox

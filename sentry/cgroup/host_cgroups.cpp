@@ -28,6 +28,11 @@ bool is_shown(std::string_view name) {
   return std::ranges::any_of(kPrefixes, [&](std::string_view prefix) { return name.starts_with(prefix); });
 }
 
+// memory.events, cgroup.events, pids.events.local: what cgroup_file_notify is called for.
+bool tells_changes(HierarchyVersion version, std::string_view name) {
+  return version == HierarchyVersion::kV2 && (name.ends_with(".events") || name.ends_with(".events.local"));
+}
+
 // "cpu,cpuacct" for /sys/fs/cgroup/cpu,cpuacct, "" for /sys/fs/cgroup; a mount elsewhere gets a usual name.
 std::string directory_of(const HierarchyMount& mount, std::string_view controllers) {
   constexpr std::string_view kTop = "/sys/fs/cgroup", kNamed = "name=";
@@ -77,7 +82,15 @@ Result<CgroupFile> HostCgroups::file(size_t hierarchy, std::string_view name) {
   std::string path(name);
   TRY(host_status(::fstatat(group.get(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW)));
   if (!S_ISREG(status.st_mode)) return err(ENOENT);
-  return CgroupFile{std::move(path), status.st_mode & 0777};
+  bool is_told = tells_changes(hierarchies_[hierarchy].version, name);
+  return CgroupFile{std::move(path), status.st_mode & 0777, is_told};
+}
+
+Result<UniqueFd> HostCgroups::open(size_t hierarchy, std::string_view name, int flags) {
+  CgroupFile found = TRY(file(hierarchy, name));
+  if (!found.tells_changes || (flags & O_ACCMODE) != O_RDONLY) return err(EACCES);
+  constexpr int kPassed = O_PATH | O_NONBLOCK;
+  return vfs::open_host_file(groups_[hierarchy].get(), found.name, O_RDONLY | (flags & kPassed));
 }
 
 Result<std::vector<CgroupFile>> HostCgroups::files(size_t hierarchy) {

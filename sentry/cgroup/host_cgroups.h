@@ -20,6 +20,7 @@ class HostCgroups final : public CgroupView {
   Result<std::vector<CgroupFile>> files(size_t hierarchy) override;
   Result<CgroupFile> file(size_t hierarchy, std::string_view name) override;
   Result<std::string> read(size_t hierarchy, std::string_view name) override;
+  Result<UniqueFd> open(size_t hierarchy, std::string_view name, int flags) override;
 
  private:
   const std::string prefix_;

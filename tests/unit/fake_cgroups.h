@@ -1,6 +1,9 @@
 // FakeCgroups: a CgroupView whose hierarchies and files a test chooses.
 #pragma once
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <map>
 
 #include "sandbox/cgroup_view.h"
@@ -12,12 +15,18 @@ class FakeCgroups : public CgroupView {
   const std::vector<CgroupHierarchy>& hierarchies() override { return shown; }
   Result<std::vector<CgroupFile>> files(size_t hierarchy) override {
     std::vector<CgroupFile> all;
-    for (const auto& [name, text] : texts[hierarchy]) all.push_back({name, 0644});
+    for (const auto& [name, text] : texts[hierarchy]) all.push_back(*file(hierarchy, name));
     return all;
   }
   Result<CgroupFile> file(size_t hierarchy, std::string_view name) override {
     if (!texts[hierarchy].contains(std::string(name))) return err(ENOENT);
-    return CgroupFile{std::string(name), 0644};
+    return CgroupFile{std::string(name), 0644, name.ends_with(".events")};
+  }
+  Result<UniqueFd> open(size_t hierarchy, std::string_view name, int) override {
+    std::string text = TRY(read(hierarchy, name));
+    UniqueFd file(::memfd_create("group", MFD_CLOEXEC));
+    if (::write(file.get(), text.data(), text.size()) < 0) return last_error();
+    return file;
   }
   Result<std::string> read(size_t hierarchy, std::string_view name) override {
     if (is_gone) return err(ENODEV);

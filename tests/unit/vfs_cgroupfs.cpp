@@ -1,4 +1,5 @@
 // cgroupfs: the three forms of /sys/fs/cgroup, pids of the sandbox, and nothing to write.
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <unistd.h>
 
@@ -127,4 +128,18 @@ TEST_CASE("files come and go with the controllers, and reading in a group that i
   CHECK(root->is_current("memory.max", file));
   world.cgroups.is_gone = true;
   CHECK(error_of(file->generate(nullptr)) == ENODEV);
+}
+
+TEST_CASE("files whose text tells of events are handed out themselves, for reading") {
+  World world;
+  world.cgroups.shown = {unified_at("")};
+  world.cgroups.texts[0] = {{"memory.events", "oom_kill 0\n"}, {"memory.max", "max\n"}};
+  world.mount();
+  InodePtr events = must(world.root_of("/sys/fs/cgroup")->lookup("memory.events"));
+  CHECK(!events->is_generated());
+  CHECK(must(world.root_of("/sys/fs/cgroup")->lookup("memory.max"))->is_generated());
+  Credentials root;
+  UniqueFd file = must(events->open({.root = {}, .cwd = {}, .credentials = root}, O_RDONLY));
+  CHECK(world.mounted.at("/sys/fs/cgroup")->path_of_descriptor(file.get()) == "/memory.events");
+  CHECK(must(events->getattr()).stx_uid == 0);
 }

@@ -3,9 +3,13 @@
 
 #include <fmt/format.h>
 #include <linux/magic.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
+#include "vfs/synthetic/native_file.h"
 #include "vfs/synthetic/nodes.h"
 #include "vfs/synthetic/text.h"
 
@@ -28,11 +32,15 @@ class Cgroupfs final : public SyntheticFilesystem {
   Result<std::vector<CgroupFile>> files() { return cgroups_.files(hierarchy_); }
   Result<CgroupFile> file(std::string_view name) { return cgroups_.file(hierarchy_, name); }
   Result<std::string> text(const std::string& name);
+  Result<UniqueFd> open(const std::string& name, int flags);
+  std::optional<std::string> path_of_descriptor(int host_fd) override;
 
  private:
   KernelView& kernel_;
   CgroupView& cgroups_;
   const size_t hierarchy_;
+  std::mutex opened_lock_;
+  std::map<std::pair<dev_t, ino_t>, std::string> opened_;  // opened_lock_; names of native files
 };
 
 bool lists_tasks(std::string_view name) {
@@ -53,6 +61,24 @@ Result<std::string> Cgroupfs::text(const std::string& name) {
   return inside;
 }
 
+Result<UniqueFd> Cgroupfs::open(const std::string& name, int flags) {
+  UniqueFd file = TRY(cgroups_.open(hierarchy_, name, flags));
+  struct stat status;
+  TRY(host_status(::fstat(file.get(), &status)));
+  std::lock_guard guard(opened_lock_);
+  opened_.try_emplace({status.st_dev, status.st_ino}, name);
+  return file;
+}
+
+std::optional<std::string> Cgroupfs::path_of_descriptor(int host_fd) {
+  struct stat status;
+  if (::fstat(host_fd, &status) < 0) return std::nullopt;
+  std::lock_guard guard(opened_lock_);
+  auto found = opened_.find({status.st_dev, status.st_ino});
+  if (found == opened_.end()) return std::nullopt;
+  return "/" + found->second;
+}
+
 class GroupDirectory final : public SyntheticNode {
  public:
   explicit GroupDirectory(Cgroupfs& cgroupfs)
@@ -60,6 +86,10 @@ class GroupDirectory final : public SyntheticNode {
 
   Result<InodePtr> lookup(std::string_view name) override {
     CgroupFile file = TRY(cgroupfs_.file(name));
+    if (file.tells_changes) {
+      auto open = [&cgroupfs = cgroupfs_, name = file.name](int flags) { return cgroupfs.open(name, flags); };
+      return std::make_shared<NativeFile>(cgroupfs_, file.permissions, std::move(open));
+    }
     auto read = [&cgroupfs = cgroupfs_, name = file.name](const Caller*) { return cgroupfs.text(name); };
     return std::make_shared<GeneratedFile>(cgroupfs_, inode_for(name), file.permissions, std::move(read));
   }
