@@ -316,7 +316,9 @@ std::optional<CpuQuota> UsageReader::cpu_quota() {
 
 Result<std::vector<int>> UsageReader::cpus() {
   std::array<char, 4096> buffer;
-  std::vector<int> cpus = vfs::parse_cpu_list(TRY(cpus_.read(buffer)));
+  auto text = cpus_.read(buffer);
+  if (!text && !unenforced_cpus_.empty()) return unenforced_cpus_;
+  std::vector<int> cpus = vfs::parse_cpu_list(TRY(text));
   if (cpus.empty()) return err(ENOENT);
   if (!unenforced_cpus_.empty()) {
     std::vector<int> both;

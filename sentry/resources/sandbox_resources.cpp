@@ -24,13 +24,22 @@ constexpr uint64_t kHostMemoryLastsNs = kNanosecondsPerSecond;
 // How long the load is sampled after somebody has read it: tools that show it read it again sooner.
 constexpr uint64_t kWatchNs = 60 * kNanosecondsPerSecond;
 
+constexpr size_t kIdle = 3;  // its place in CpuTimes
+
 CpuTimes in_ticks(const CpuHistory::Counters& counters) {
   CpuTimes times;
   times.ticks[0] = counters.user_ns / kNanosecondsPerTick;
   times.ticks[1] = counters.nice_ns / kNanosecondsPerTick;
   times.ticks[2] = counters.system_ns / kNanosecondsPerTick;
-  times.ticks[3] = counters.idle_ns / kNanosecondsPerTick;
+  times.ticks[kIdle] = counters.idle_ns / kNanosecondsPerTick;
   return times;
+}
+
+CpuTimes sum_of(const std::vector<CpuTimes>& all) {
+  CpuTimes sum;
+  for (const CpuTimes& one : all)
+    for (size_t kind = 0; kind < CpuTimes::kKinds; ++kind) sum.ticks[kind] += one.ticks[kind];
+  return sum;
 }
 
 // The ticks that each CPU of the host was busy, by its number.
@@ -58,7 +67,11 @@ SandboxResources::SandboxResources(int host_proc, UniqueFd host_sys, const cgrou
       sampler_(host_proc),
       load_(start_ns_) {
   std::lock_guard guard(lock_);
-  (void)look_at_cpus(current_cpus());
+  if (usage_.has_cpu()) {
+    (void)look_at_cpus(current_cpus());
+  } else if (auto host = host_->activity()) {
+    host_start_ = std::move(host->per_cpu);
+  }
 }
 
 SandboxResources::~SandboxResources() { forget_sentry(); }
@@ -177,7 +190,23 @@ Result<Uptime> SandboxResources::uptime() {
   std::lock_guard guard(lock_);
   uint64_t now_ns = uptime_ns();
   (void)look_at_cpus(cpus);
-  return Uptime{.uptime_ns = now_ns, .idle_ns = history_.total().idle_ns};
+  if (history_.has_started()) return Uptime{.uptime_ns = now_ns, .idle_ns = history_.total().idle_ns};
+  CpuTimes host = sum_of(TRY(host_times(cpus.shown)));
+  return Uptime{.uptime_ns = now_ns, .idle_ns = host.ticks[kIdle] * kNanosecondsPerTick};
+}
+
+Result<std::vector<CpuTimes>> SandboxResources::host_times(const std::vector<int>& shown) {
+  Activity now = TRY(host_->activity());
+  std::vector<int> numbers = host_->cpus();
+  std::vector<CpuTimes> times;
+  for (size_t i = 0; i < std::min(numbers.size(), now.per_cpu.size()); ++i) {
+    if (!std::ranges::binary_search(shown, numbers[i])) continue;
+    CpuTimes& cpu = times.emplace_back(now.per_cpu[i]);
+    if (i >= host_start_.size()) continue;
+    for (size_t kind = 0; kind < CpuTimes::kKinds; ++kind)
+      cpu.ticks[kind] -= std::min(cpu.ticks[kind], host_start_[i].ticks[kind]);
+  }
+  return times;
 }
 
 Result<Activity> SandboxResources::activity() {
@@ -190,9 +219,8 @@ Result<Activity> SandboxResources::activity() {
     for (int cpu : cpus.shown) activity.per_cpu.push_back(in_ticks(history_.of(cpu)));
     activity.total = in_ticks(history_.total());
   } else {
-    Activity host = TRY(host_->activity());
-    activity.total = host.total;
-    activity.per_cpu = std::move(host.per_cpu);
+    activity.per_cpu = TRY(host_times(cpus.shown));
+    activity.total = sum_of(activity.per_cpu);
   }
   TaskSample tasks = sample_tasks();
   // Whoever asks runs.
@@ -209,10 +237,11 @@ Result<Activity> SandboxResources::activity() {
 // ---- tasks and load ----
 
 TaskSample SandboxResources::sample_tasks() {
-  std::vector<pid_t> tids;
+  std::vector<SampledThread> threads;
   if (sentry_)
-    for (const TaskPtr& task : sentry_->tasks().all()) tids.push_back(task->host_tid);
-  return sampler_.sample(tids);
+    for (const TaskPtr& task : sentry_->tasks().all())
+      threads.push_back({task->host_tid, task->is_group_leader()});
+  return sampler_.sample(threads);
 }
 
 Result<uint64_t> SandboxResources::running_tasks() {
@@ -224,13 +253,16 @@ void SandboxResources::advance_load() {
   uint64_t now_ns = clock_ns(CLOCK_BOOTTIME);
   if (!load_.is_due(now_ns)) return;
   TaskSample tasks = sample_tasks();
-  // While nobody looked: the time that those who are still there spent running, and waiting for a CPU.
-  uint64_t active_ns = tasks.active_ns - load_active_ns_;
+  // While nobody looked: the time that those who were seen spent running, and waiting for a CPU; or the CPU
+  // time of all, when those who came and went unseen make it more.
+  uint64_t cpu_ns = tasks.cpu_ns - std::min(tasks.cpu_ns, load_cpu_ns_);
+  uint64_t active_ns = std::max(tasks.active_ns - load_active_ns_, cpu_ns);
   uint64_t elapsed_ns = now_ns - load_.last_ns();
   uint64_t mean = static_cast<uint64_t>(static_cast<unsigned __int128>(active_ns) * LoadAverage::kOne /
                                         std::max<uint64_t>(elapsed_ns, 1));
   load_.advance(now_ns, mean, (tasks.running + tasks.blocked) * LoadAverage::kOne);
   load_active_ns_ = tasks.active_ns;
+  load_cpu_ns_ += cpu_ns;
 }
 
 Result<Load> SandboxResources::load(LoadUse use) {

@@ -63,6 +63,8 @@ class SandboxResources final : public ResourceView {
   Result<cgroup::IoUse> io_of_all_disks();
   // With lock_.
   Result<void> look_at_cpus(const Cpus& cpus);
+  // Of the host's CPUs that are shown, since the sandbox started: where no group counts CPU time.
+  Result<std::vector<CpuTimes>> host_times(const std::vector<int>& shown);
   TaskSample sample_tasks();
   void advance_load();
   void watch_load();
@@ -83,6 +85,8 @@ class SandboxResources final : public ResourceView {
   cgroup::MemoryUse lines_use_;                   // lines_lock_
   uint64_t lines_statistics_number_ = 0;          // lines_lock_
 
+  std::vector<CpuTimes> host_start_;  // by the host's order; only where no group counts CPU time
+
   // The task table's locks are taken under this one.
   std::mutex lock_;
   Sentry* sentry_ = nullptr;       // lock_
@@ -90,6 +94,7 @@ class SandboxResources final : public ResourceView {
   TaskSampler sampler_;            // lock_
   LoadAverage load_;               // lock_
   uint64_t load_active_ns_ = 0;    // lock_; how long tasks had been active at the last interval's end
+  uint64_t load_cpu_ns_ = 0;       // lock_; CPU time of all until then
   uint64_t watched_until_ns_ = 0;  // lock_; CLOCK_BOOTTIME
   bool is_watching_ = false;       // lock_
   bool is_ending_ = false;         // lock_

@@ -17,6 +17,8 @@ namespace {
 
 using Text = std::array<char, 512>;
 
+constexpr uint64_t kNanosecondsPerTick = 10'000'000;  // USER_HZ is 100
+
 std::string_view read_file_of(int host_proc, pid_t host_tid, std::string_view name, Text& buffer) {
   std::array<char, 64> path{};
   char* end = std::to_chars(path.data(), path.data() + 16, host_tid).ptr;
@@ -29,12 +31,22 @@ std::string_view read_file_of(int host_proc, pid_t host_tid, std::string_view na
 
 }  // namespace
 
-char TaskSampler::state_of(pid_t host_tid) const {
+void TaskSampler::add_state(const SampledThread& thread, TaskSample* sample) const {
   Text buffer;
-  std::string_view text = read_file_of(host_proc_, host_tid, "stat", buffer);
+  std::string_view text = read_file_of(host_proc_, thread.host_tid, "stat", buffer);
   // "7 (a name) S ...": a name may hold parentheses, what follows it does not.
   size_t end = text.rfind(')');
-  return end == std::string_view::npos || end + 2 >= text.size() ? '?' : text[end + 2];
+  if (end == std::string_view::npos || end + 2 >= text.size()) return;
+  text.remove_prefix(end + 2);
+  char state = text.front();
+  if (state == 'R') ++sample->running;
+  if (state == 'D') ++sample->blocked;
+  // The leader's numbers are the whole process's.
+  if (!thread.is_group_leader) return;
+  constexpr int kBeforeTimes = 11;  // then utime, stime, cutime and cstime (proc(5))
+  for (int i = 0; i < kBeforeTimes; ++i) cgroup::take_word(&text);
+  for (int i = 0; i < 4; ++i)
+    sample->cpu_ns += cgroup::whole_number(cgroup::take_word(&text)).value_or(0) * kNanosecondsPerTick;
 }
 
 bool TaskSampler::read_counters(pid_t host_tid, Seen* seen) const {
@@ -50,16 +62,14 @@ bool TaskSampler::read_counters(pid_t host_tid, Seen* seen) const {
   return true;
 }
 
-TaskSample TaskSampler::sample(std::span<const pid_t> host_tids) {
+TaskSample TaskSampler::sample(std::span<const SampledThread> threads) {
   ++round_;
   TaskSample sample;
-  for (pid_t tid : host_tids) {
-    char state = state_of(tid);
-    if (state == 'R') ++sample.running;
-    if (state == 'D') ++sample.blocked;
+  for (const SampledThread& thread : threads) {
+    add_state(thread, &sample);
     Seen now;
-    if (!read_counters(tid, &now)) continue;
-    Seen& seen = threads_[tid];
+    if (!read_counters(thread.host_tid, &now)) continue;
+    Seen& seen = threads_[thread.host_tid];
     // The number was given to another thread meanwhile.
     if (now.switches < seen.switches || now.active_ns < seen.active_ns) {
       gone_.switches += seen.switches;

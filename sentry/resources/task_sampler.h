@@ -16,20 +16,29 @@ struct TaskSample {
   uint64_t switches = 0;
   // Time spent running, or ready to, in the same way.
   uint64_t active_ns = 0;
+  // CPU time of the processes, of threads of theirs that have ended and of children that were waited for:
+  // also of those that nobody ever saw. It goes back while an ended process is not waited for.
+  uint64_t cpu_ns = 0;
+};
+
+struct SampledThread {
+  pid_t host_tid = 0;
+  bool is_group_leader = false;
 };
 
 // Not safe from several threads.
 class TaskSampler {
  public:
   explicit TaskSampler(int host_proc) : host_proc_(host_proc) {}
-  TaskSample sample(std::span<const pid_t> host_tids);
+  TaskSample sample(std::span<const SampledThread> threads);
 
  private:
   struct Seen {
     uint64_t switches = 0, active_ns = 0;
     uint64_t round = 0;
   };
-  char state_of(pid_t host_tid) const;
+  // Adds what /proc/TID/stat tells to `sample`.
+  void add_state(const SampledThread& thread, TaskSample* sample) const;
   // Of /proc/TID/schedstat; false when the thread is gone or the kernel does not count.
   bool read_counters(pid_t host_tid, Seen* seen) const;
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from cases import check, equal, is_alive, main, refused, SANDBOX, sandbox, Skip
+from cases import check, equal, is_alive, main, refused, SANDBOX, sandbox, Skip, wait_until
 
 
 def need_groups():
@@ -29,14 +29,6 @@ def start(*arguments):
                                stderr=subprocess.PIPE, text=True)
     equal(process.stdout.readline(), "ready\n")
     return process
-
-
-def wait_until(condition, explanation):
-    for _ in range(500):
-        if condition():
-            return
-        time.sleep(0.01)
-    check(False, explanation)
 
 
 def unique(name):
@@ -231,6 +223,24 @@ def test_limits_of_a_user_without_groups():
         equal((result.returncode, result.stdout), (0, "65536\n65536\n"))
         result = subprocess.run([*run, "--unenforced-limits=warn", "--cpus", "1", "nproc"], **options)
         equal((result.returncode, result.stdout), (0, "1\n"))
+
+
+def test_limits_where_no_group_is_visible():
+    """A container whose /sys/fs/cgroup is not mounted: refused, and with the limits shown by all that is asked."""
+    if os.geteuid() != 0:
+        raise Skip("needs root to hide /sys/fs/cgroup")
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys/fs/cgroup && exec "$0" run "$@"', SANDBOX]
+    options = {"capture_output": True, "text": True}
+    for option in ("--memory=512m", "--cpus=1", "--cpuset-cpus=0", "--pids-limit=30", "--cpu-weight=50"):
+        refused(subprocess.run([*hidden, option, "true"], **options), f"cannot enforce {option.split('=')[0]}", "/sys/fs/cgroup")
+    cpu = max(os.sched_getaffinity(0))
+    script = "awk '/^MemTotal/ { print $2 }' /proc/meminfo; getconf _PHYS_PAGES; nproc; grep -c ^cpu[0-9] /proc/stat; taskset -cp $$"
+    result = subprocess.run([*hidden, "--unenforced-limits=warn", "--memory=512m", f"--cpuset-cpus={cpu}", "--", "bash", "-c", script],
+                            **options)
+    equal(result.stderr.count("is shown but not enforced"), 2)
+    *numbers, affinity = result.stdout.splitlines()
+    equal(numbers, ["524288", "131072", "1", "1"])
+    equal(affinity.rsplit(" ", 1)[1], str(cpu))
 
 
 if __name__ == "__main__":

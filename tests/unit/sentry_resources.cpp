@@ -1,9 +1,16 @@
 // What is computed for the workload: CPU histories, load averages, and memory of the size of a limit.
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <csignal>
+#include <ctime>
 
 #include "sentry/resources/cpu_history.h"
 #include "sentry/resources/group_memory.h"
 #include "sentry/resources/load_average.h"
+#include "sentry/resources/task_sampler.h"
 
 using namespace sandbox;
 using cgroup::CpuQuota;
@@ -210,4 +217,33 @@ TEST_CASE("memory is as large as the smallest limit and the host") {
   CHECK(full.swap_free == 0);
   // A limit above what the host has.
   CHECK(GroupMemory({.limit = 64ull << 30}, host).total == host.total);
+}
+
+TEST_CASE("CPU time of children that nobody saw counts as soon as they were waited for") {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  pid_t parent = ::fork();
+  if (parent == 0) {
+    if (::fork() == 0) {
+      while (::clock() < CLOCKS_PER_SEC / 10) {
+      }
+      ::_exit(0);
+    }
+    int status;
+    ::wait(&status);
+    (void)!::write(ends[1], "x", 1);
+    for (;;) ::pause();
+  }
+  char byte;
+  REQUIRE(::read(ends[0], &byte, 1) == 1);
+  UniqueFd proc(::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  TaskSampler sampler(proc.get());
+  TaskSample sample = sampler.sample(std::vector{SampledThread{parent, true}});
+  CHECK(sample.cpu_ns >= 90'000'000);
+  CHECK(sample.active_ns < sample.cpu_ns);
+  CHECK(sampler.sample(std::vector{SampledThread{parent, false}}).cpu_ns == 0);
+  ::kill(parent, SIGKILL);
+  ::waitpid(parent, nullptr, 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
 }
