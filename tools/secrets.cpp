@@ -2,13 +2,17 @@
 // a test compares the two.
 #include "tools/secrets.h"
 
+#include <dirent.h>
 #include <fmt/format.h>
 #include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string_view>
 
@@ -97,19 +101,30 @@ constexpr std::string_view kRootSecrets[] = {
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
-// Asks for each folder once: every account of a machine has a home on paper, few have one on disk.
+// The names in a directory that is small, as homes are; nothing for one like /usr/bin, or that cannot be read.
+std::optional<std::set<std::string, std::less<>>> short_listing(const std::string& directory) {
+  constexpr off_t kSmall = 4096;
+  struct stat status;
+  if (::stat(directory.c_str(), &status) != 0 || status.st_size > kSmall) return std::nullopt;
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(::opendir(directory.c_str()), ::closedir);
+  if (!stream) return std::nullopt;
+  std::set<std::string, std::less<>> names;
+  while (const dirent* entry = ::readdir(stream.get())) names.insert(entry->d_name);
+  return names;
+}
+
+// Every account of a machine has a home on paper, few have one on disk and secrets in it: one look into the
+// home costs less than to ask for each of them, and this is asked at every start.
 void add_secrets_of(const std::string& home, std::vector<std::string>& paths) {
   if (!exists(home)) return;
   const std::string prefix = home == "/" ? "/" : home + "/";
-  std::map<std::string_view, bool> folders;
+  const auto listing = short_listing(home);
+  std::map<std::string_view, bool> known;  // by first component
   for (std::string_view secret : kHomeSecrets) {
-    if (size_t slash = secret.find('/'); slash != std::string_view::npos) {
-      std::string_view folder = secret.substr(0, slash);
-      auto [known, is_new] = folders.try_emplace(folder, false);
-      if (is_new) known->second = exists(prefix + std::string(folder));
-      if (!known->second) continue;
-    }
-    paths.push_back(prefix + std::string(secret));
+    std::string_view first = secret.substr(0, secret.find('/'));
+    auto [is_there, is_new] = known.try_emplace(first, false);
+    if (is_new) is_there->second = listing ? listing->contains(first) : exists(prefix + std::string(first));
+    if (is_there->second) paths.push_back(prefix + std::string(secret));
   }
 }
 

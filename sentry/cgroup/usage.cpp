@@ -273,8 +273,9 @@ Result<CpuUse> UsageReader::cpu() {
 }
 
 Result<void> UsageReader::cpu_by_cpu(std::span<uint64_t> total_ns) {
-  // Up to 20 digits a CPU.
-  thread_local std::array<char, 65536> buffer;
+  // Up to 20 digits a CPU. Not in the thread's own storage: every thread of the sentry would touch all of it
+  // when it starts.
+  thread_local std::vector<char> buffer(65536);
   std::string_view text = TRY(cpu_by_cpu_.read(buffer));
   std::string_view line = take_line(&text);
   for (uint64_t& cpu : total_ns) {
