@@ -285,30 +285,44 @@ Configured<void> FilesystemSetup::mount_configured() {
   return {};
 }
 
+// An empty directory and an empty file, which stand for everything masked.
+Configured<FilesystemSetup::Masks> FilesystemSetup::new_masks() {
+  auto tmpfs = mounter_->new_tmpfs({.size_bytes = 65536, .inode_limit = 4, .mode = 0755});
+  if (!tmpfs) return failure("make room for masks", tmpfs.error(), "free some memory");
+  mask_base_ = *std::move(tmpfs);
+  const int base = mask_base_.get();
+  UniqueFd file(::openat(base, "file", O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0444));
+  if (!file || ::mkdirat(base, "directory", 0755) != 0)
+    return failure("make the masks", Errno::last(), "free some memory");
+  auto filesystem_at = [&](const char* name) {
+    return vfs::create_hostfs({.root = UniqueFd(::openat(base, name, O_PATH | O_CLOEXEC | O_NOFOLLOW)),
+                               .type = "tmpfs",
+                               .source = "tmpfs",
+                               .options = "ro",
+                               .policy = vfs::CachePolicy::kTrust});
+  };
+  auto directory_mask = filesystem_at("directory"), file_mask = filesystem_at("file");
+  if (!directory_mask) return failure("make the masks", directory_mask.error(), "free some memory");
+  if (!file_mask) return failure("make the masks", file_mask.error(), "free some memory");
+  return Masks{.directory = *std::move(directory_mask), .file = *std::move(file_mask)};
+}
+
 Configured<void> FilesystemSetup::mask_paths() {
   Credentials everything{.effective_caps = ~uint64_t{0}};
   vfs::Caller setup{.root = vfs_->root(), .cwd = vfs_->root(), .credentials = everything};
+  std::optional<Masks> masks;
   for (const std::string& path : config_.masked_paths) {
     auto found = vfs_->stat(setup, setup.root, path, {});
     if (!found) continue;  // nothing to hide
-    std::string doing = fmt::format("mask {}", path);
-    auto empty = mounter_->new_tmpfs(
-        {.size_bytes = 65536, .inode_limit = 4, .mode = S_ISDIR(found->stx_mode) ? 0755u : 0700u});
-    if (!empty) return failure(doing, empty.error(), "free some memory");
-    UniqueFd root = *std::move(empty);
-    if (!S_ISDIR(found->stx_mode)) {
-      UniqueFd file(::openat(root.get(), "empty", O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0444));
-      root = UniqueFd(::openat(root.get(), "empty", O_PATH | O_CLOEXEC | O_NOFOLLOW));
-      if (!file || !root) return failure(doing, Errno::last(), "free some memory");
+    if (!masks) {
+      auto made = new_masks();
+      if (!made) return std::unexpected(made.error());
+      masks = *std::move(made);
     }
-    auto filesystem = vfs::create_hostfs({.root = std::move(root),
-                                          .type = "tmpfs",
-                                          .source = "tmpfs",
-                                          .options = "ro",
-                                          .policy = vfs::CachePolicy::kTrust});
-    if (!filesystem) return failure(doing, filesystem.error(), "free some memory");
     vfs::MountFlags flags{.is_read_only = true, .is_nodev = true};
-    if (auto done = mount_on(path, *std::move(filesystem), flags, doing, "tmpfs"); !done) return done;
+    auto done = mount_on(path, S_ISDIR(found->stx_mode) ? masks->directory : masks->file, flags,
+                         fmt::format("mask {}", path), "tmpfs");
+    if (!done) return done;
   }
   return {};
 }

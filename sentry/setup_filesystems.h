@@ -28,12 +28,16 @@ class FilesystemSetup {
 
  private:
   using FilesystemPtr = std::shared_ptr<vfs::Filesystem>;
+  struct Masks {
+    FilesystemPtr directory, file;
+  };
 
   Configured<void> mount_root();
   Configured<void> mount_kernel_filesystems();
   Configured<void> mount_cgroups();
   Configured<void> mount_devices();
   Configured<void> mount_configured();
+  Configured<Masks> new_masks();
   Configured<void> mask_paths();
   Configured<void> mount_on(const std::string& path, FilesystemPtr filesystem, vfs::MountFlags flags,
                             const std::string& doing, const std::string& source);
@@ -53,6 +57,7 @@ class FilesystemSetup {
   SentryKernelView& kernel_view_;
   ResourceView& resources_;
   std::unique_ptr<HostMounter> mounter_;
+  UniqueFd mask_base_;  // to close it is to unmount it, which waits for every CPU: at the end
   cgroup::HostCgroups cgroups_;
   std::unique_ptr<vfs::Vfs> vfs_;
   vfs::Vfs* vfs_shared_ = nullptr;  // the same, also after build() has given it away

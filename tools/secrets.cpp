@@ -101,7 +101,8 @@ constexpr std::string_view kRootSecrets[] = {
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
-// The names in a directory that is small, as homes are; nothing for one like /usr/bin, or that cannot be read.
+// The names in a directory that is small, as homes are; nothing for one like /usr/bin, or that cannot be
+// read.
 std::optional<std::set<std::string, std::less<>>> short_listing(const std::string& directory) {
   constexpr off_t kSmall = 4096;
   struct stat status;

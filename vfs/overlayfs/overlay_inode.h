@@ -51,6 +51,9 @@ class OverlayFs final : public Filesystem {
  private:
   const std::vector<LayerDirectory> layers_;
   const std::shared_ptr<WorkDirectory> work_;
+  // Kept for the end of the run: to close a detached mount's own descriptor is to unmount it, and that waits
+  // until every CPU has taken notice.
+  const UniqueFd upper_base_;
   const UniqueFd upper_lock_;
   const std::string source_;
   const OwnerMaps owners_;
