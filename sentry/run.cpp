@@ -313,7 +313,7 @@ Configured<void> Run::launch() {
                                                  .reserved_descriptor = reserved_descriptor()});
   kernel_view_->set_sentry(*sentry_);
   resources_->set_sentry(*sentry_);
-  subject_ = std::make_unique<SandboxSubject>(*kernel_view_);
+  subject_ = std::make_unique<SandboxSubject>(*kernel_view_, config_, *sentry_, registration_.get());
   if (config_.recorder != nullptr) config_.recorder->set_subject(*subject_);
   if (reports_) reports_->set_subject(*subject_);
   std::string context;

@@ -2,14 +2,17 @@
 #pragma once
 
 #include "sentry/kernel_view.h"
+#include "sentry/sandbox_surroundings.h"
 #include "sentry/trace/recorder.h"
 
 namespace sandbox {
 
 class SandboxSubject final : public trace::Subject {
  public:
-  // The view outlives it.
-  explicit SandboxSubject(SentryKernelView& view) : view_(view) {}
+  // All outlive it. `registration`: null where there is none.
+  SandboxSubject(SentryKernelView& view, const SandboxConfig& config, Sentry& sentry,
+                 const lifecycle::Registration* registration)
+      : view_(view), surroundings_(config, sentry, registration) {}
 
   trace::ThreadIdentity identify(pid_t host_tid) override;
   std::string command_of(pid_t host_tid) override;
@@ -18,9 +21,11 @@ class SandboxSubject final : public trace::Subject {
   platform::MemoryMap memory_map_of(pid_t host_tid) override;
   // By its path inside.
   UniqueFd open_mapped(pid_t host_tid, const platform::Mapping& mapping) override;
+  trace::Surroundings& surroundings() override { return surroundings_; }
 
  private:
   SentryKernelView& view_;
+  SandboxSurroundings surroundings_;
 };
 
 }  // namespace sandbox

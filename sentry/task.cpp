@@ -88,19 +88,7 @@ Result<std::shared_ptr<const Credentials>> Task::credentials(int host_proc, cons
     return credentials_;
   }
   TaskStatus status = TRY(read_task_status(host_proc, host_tid));
-  auto fresh = std::make_shared<Credentials>();
-  fresh->uid = uids.to_inside(status.uids[0]);
-  fresh->euid = uids.to_inside(status.uids[1]);
-  fresh->suid = uids.to_inside(status.uids[2]);
-  fresh->fsuid = uids.to_inside(status.uids[3]);
-  fresh->gid = gids.to_inside(status.gids[0]);
-  fresh->egid = gids.to_inside(status.gids[1]);
-  fresh->sgid = gids.to_inside(status.gids[2]);
-  fresh->fsgid = gids.to_inside(status.gids[3]);
-  for (uint32_t group : status.groups) fresh->groups.push_back(gids.to_inside(group));
-  std::ranges::sort(fresh->groups);
-  fresh->effective_caps = status.effective_caps;
-  fresh->permitted_caps = status.permitted_caps;
+  auto fresh = std::make_shared<const Credentials>(credentials_in(status, uids, gids));
 
   std::lock_guard guard(lock_);
   credentials_ = fresh;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "sandbox/unique_fd.h"
@@ -97,6 +98,23 @@ Result<TaskStatus> read_task_status(int host_proc, pid_t host_tid) {
     if (length == text.size()) text.resize(text.size() * 2);
   }
   return parse_task_status(std::string_view(text).substr(0, length));
+}
+
+Credentials credentials_in(const TaskStatus& status, const IdMap& uids, const IdMap& gids) {
+  Credentials credentials;
+  credentials.uid = uids.to_inside(status.uids[0]);
+  credentials.euid = uids.to_inside(status.uids[1]);
+  credentials.suid = uids.to_inside(status.uids[2]);
+  credentials.fsuid = uids.to_inside(status.uids[3]);
+  credentials.gid = gids.to_inside(status.gids[0]);
+  credentials.egid = gids.to_inside(status.gids[1]);
+  credentials.sgid = gids.to_inside(status.gids[2]);
+  credentials.fsgid = gids.to_inside(status.gids[3]);
+  for (uint32_t group : status.groups) credentials.groups.push_back(gids.to_inside(group));
+  std::ranges::sort(credentials.groups);
+  credentials.effective_caps = status.effective_caps;
+  credentials.permitted_caps = status.permitted_caps;
+  return credentials;
 }
 
 }  // namespace sandbox

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sandbox/credentials.h"
+#include "sandbox/id_map.h"
 #include "sandbox/result.h"
 
 namespace sandbox {
@@ -28,5 +30,7 @@ struct TaskStatus {
 // Errors: ESRCH.
 Result<TaskStatus> read_task_status(int host_proc, pid_t host_tid);
 TaskStatus parse_task_status(std::string_view text);
+// What it says of rights, with the ids that the workload sees.
+Credentials credentials_in(const TaskStatus& status, const IdMap& uids, const IdMap& gids);
 
 }  // namespace sandbox

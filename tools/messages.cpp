@@ -95,6 +95,17 @@ int report(const RunFailure& failure) {
   return failure.exit_code;
 }
 
+void report_memory_kill(const cgroup::MemoryKill& kill) {
+  std::string limit = "a limit above the sandbox's own, or the host's memory, is used up";
+  if (kill.limit_bytes)
+    limit = fmt::format("the limit of {} (--memory) is reached", size_in_words(*kill.limit_bytes));
+  std::string peak = kill.peak_bytes ? fmt::format(", peak use {}", size_in_words(*kill.peak_bytes)) : "";
+  report({.doing = "give the program more memory",
+          .reason = fmt::format("{}{}; the kernel killed {} process{}", limit, peak, kill.count,
+                                kill.count == 1 ? "" : "es"),
+          .advice = kill.limit_bytes ? "a larger --memory" : "less memory for other programs"});
+}
+
 void warn(std::string_view text) { spdlog::warn("{}", text); }
 
 unsigned edit_distance(std::string_view from, std::string_view to) {

@@ -25,6 +25,9 @@ std::string reason_of(Errno error);
 // Returns failure.exit_code, for `return report(...)`.
 int report(const RunFailure& failure);
 
+// Which limit it was, and how much was used. The exit code stays the program's: 137 when it was the victim.
+void report_memory_kill(const cgroup::MemoryKill& kill);
+
 // Prints `sandbox: warning: <text>` when the log level lets warnings through.
 void warn(std::string_view text);
 

@@ -256,18 +256,6 @@ Parsed<void> fill_resources(const RunOptions& options, SandboxConfig& config) {
   return {};
 }
 
-// Which limit it was, and how much was used. The exit code stays the program's: 137 when it was the victim.
-void report_memory_kill(const cgroup::MemoryKill& kill) {
-  std::string limit = "a limit above the sandbox's own, or the host's memory, is used up";
-  if (kill.limit_bytes)
-    limit = fmt::format("the limit of {} (--memory) is reached", size_in_words(*kill.limit_bytes));
-  std::string peak = kill.peak_bytes ? fmt::format(", peak use {}", size_in_words(*kill.peak_bytes)) : "";
-  report({.doing = "give the program more memory",
-          .reason = fmt::format("{}{}; the kernel killed {} process{}", limit, peak, kill.count,
-                                kill.count == 1 ? "" : "es"),
-          .advice = kill.limit_bytes ? "a larger --memory" : "less memory for other programs"});
-}
-
 Parsed<SandboxConfig> make_config(const CLI::App& app, const RunOptions& options,
                                   std::vector<std::string> program) {
   SandboxConfig config;

@@ -125,6 +125,7 @@ int trace_in_sandbox(const SandboxOptions& sandbox_options, std::vector<std::str
   recorder.finish();
   if (!outcome) return report(outcome.error());
   for (const std::string& warning : outcome->warnings) warn(warning);
+  if (outcome->memory_kill) report_memory_kill(*outcome->memory_kill);
   return outcome->exit_code;
 }
 
@@ -159,7 +160,7 @@ int verb_trace(int argc, char** argv) {
   if (!recorder_options) return report(recorder_options.error());
   if (findings.is_wanted() && options.has_filters())
     return report({.doing = "understand the command line",
-                   .reason = "--profile and --files look at all calls",
+                   .reason = "--profile, --files and --explain look at all calls",
                    .advice = "leave the filters out"});
   if (auto opened = findings.open(); !opened) return report(opened.error());
   findings.prepare(*recorder_options);

@@ -148,6 +148,7 @@ TraceFindings::TraceFindings(CLI::App& app) {
   app.add_option("--profile", profile_path_,
                  "write an OCI seccomp profile of the calls that were used; runs add to it")
       ->type_name("FILE");
+  app.add_flag("--explain", explains_, "when the program fails, say in words which calls led there");
   app.add_option("--files", files_path_, "list the files that were read, written, executed; runs add to it")
       ->type_name("FILE");
 }
@@ -168,21 +169,28 @@ Parsed<void> TraceFindings::open() {
 }
 
 void TraceFindings::prepare(trace::RecorderOptions& options) const {
-  if (files_path_.empty()) return;
+  // Of what a program says before it ends, the names of files should not be cut.
+  constexpr size_t kWords = 1024;
+  if (explains_) options.decoder.string_bytes = std::max(options.decoder.string_bytes, kWords);
+  if (files_path_.empty() && !explains_) return;
   options.resolves_paths = true;
   options.describes_descriptors = true;
 }
 
 void TraceFindings::narrow(trace::RecorderOptions& options) const {
-  if (!files_path_.empty() && profile_path_.empty()) options.filter.calls = trace::FileAccessWriter::calls();
+  if (!files_path_.empty() && profile_path_.empty() && !explains_)
+    options.filter.calls = trace::FileAccessWriter::calls();
 }
 
 void TraceFindings::add_writers(trace::WriterGroup& writers) {
   if (!profile_path_.empty()) writers.add(used_calls_);
   if (!files_path_.empty()) writers.add(files_);
+  if (explains_) writers.add(history_);
 }
 
 Parsed<void> TraceFindings::finish() {
+  if (explains_ && !history_.explanation().empty())
+    fmt::print(stderr, "explanation: {}", history_.explanation());
   if (!profile_path_.empty()) {
     const std::string doing = fmt::format("write the seccomp profile {}", printable(profile_path_));
     std::set<std::string> calls = used_calls_.names();

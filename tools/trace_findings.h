@@ -1,5 +1,5 @@
-// TraceFindings: what `sandbox trace` makes of a run besides showing its calls: a seccomp profile (--profile)
-// and a list of files (--files).
+// TraceFindings: what `sandbox trace` makes of a run besides showing its calls: a seccomp profile
+// (--profile), a list of files (--files), and why the program failed (--explain).
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sentry/trace/failure_history.h"
 #include "sentry/trace/file_access.h"
 #include "sentry/trace/recorder.h"
 #include "sentry/trace/writer_group.h"
@@ -21,7 +22,7 @@ class TraceFindings {
   // Binds the options to `app`.
   explicit TraceFindings(CLI::App& app);
 
-  bool is_wanted() const { return !profile_path_.empty() || !files_path_.empty(); }
+  bool is_wanted() const { return !profile_path_.empty() || !files_path_.empty() || explains_; }
   // Opens the files, before the sandbox takes the rights away. Errors: a file cannot be written, or holds
   // something that cannot be merged with.
   Parsed<void> open();
@@ -30,7 +31,7 @@ class TraceFindings {
   // Leaves other calls at full speed, as nobody is shown them.
   void narrow(trace::RecorderOptions& options) const;
   void add_writers(trace::WriterGroup& writers);
-  // After the run: writes the files.
+  // After the run: writes the files, and the explanation to standard error.
   Parsed<void> finish();
 
  private:
@@ -46,9 +47,11 @@ class TraceFindings {
   };
 
   std::string profile_path_, files_path_;
+  bool explains_ = false;
   UniqueFd profile_file_, files_file_;
   UsedCallsWriter used_calls_;
   trace::FileAccessWriter files_;
+  trace::FailureHistory history_;
 };
 
 // `document`, a profile that lists what is allowed (an empty object: none yet), with these calls allowed as

@@ -20,6 +20,7 @@ namespace sandbox::trace {
 // As the traced program numbers itself: inside a sandbox, not the host's ids.
 struct ThreadIdentity {
   pid_t tid = 0, pid = 0;
+  pid_t host_tid = 0;  // as the tracer's PID namespace numbers it
 };
 
 enum class CallEnd : uint8_t {
@@ -75,6 +76,8 @@ struct DeathEvent : Event {
   int wait_status = 0;
 };
 
+class Surroundings;
+
 struct TraceTotals {
   uint64_t calls = 0;  // shown
   uint64_t lost = 0;   // could not be written
@@ -84,6 +87,8 @@ struct TraceTotals {
 class Writer {
  public:
   virtual ~Writer() = default;
+  // Before the first event; outlives the last.
+  virtual void set_surroundings(Surroundings& surroundings) { (void)surroundings; }
   virtual void begin(uint64_t time_ns) { (void)time_ns; }
   virtual void on_call(const CallEvent& event) = 0;
   virtual void on_signal(const SignalEvent& event) { (void)event; }

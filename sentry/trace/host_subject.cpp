@@ -56,6 +56,10 @@ class HostSubject final : public Subject {
         open_regular(fmt::format("/proc/{}/map_files/{:x}-{:x}", host_tid, mapping.begin, mapping.end));
     return file ? std::move(file) : open_regular(fmt::format("/proc/{}/root{}", host_tid, mapping.name));
   }
+  Surroundings& surroundings() override { return surroundings_; }
+
+ private:
+  HostSurroundings surroundings_;
 };
 
 }  // namespace

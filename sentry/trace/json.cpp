@@ -8,22 +8,6 @@ namespace {
 
 constexpr int64_t kLargestExact = int64_t{1} << 53;
 
-// Bytes of the well-formed UTF-8 sequence that `text` starts with (RFC 3629), 0 when there is none.
-size_t utf8_sequence(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  if (byte(0) < 0x80) return 1;
-  size_t length = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
-  if (byte(0) < 0xc2 || byte(0) > 0xf4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  const unsigned second = byte(1);
-  if (byte(0) == 0xe0 && second < 0xa0) return 0;  // overlong
-  if (byte(0) == 0xed && second > 0x9f) return 0;  // surrogates
-  if (byte(0) == 0xf0 && second < 0x90) return 0;  // overlong
-  if (byte(0) == 0xf4 && second > 0x8f) return 0;  // above U+10FFFF
-  return length;
-}
-
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const size_t length = utf8_sequence(text);
@@ -142,6 +126,21 @@ void append_descriptor(std::string& out, const Value& value) {
 }
 
 }  // namespace
+
+size_t utf8_sequence(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (byte(0) < 0x80) return 1;
+  size_t length = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
+  if (byte(0) < 0xc2 || byte(0) > 0xf4 || text.size() < length) return 0;
+  for (size_t i = 1; i < length; ++i)
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  const unsigned second = byte(1);
+  if (byte(0) == 0xe0 && second < 0xa0) return 0;  // overlong
+  if (byte(0) == 0xed && second > 0x9f) return 0;  // surrogates
+  if (byte(0) == 0xf0 && second < 0x90) return 0;  // overlong
+  if (byte(0) == 0xf4 && second > 0x8f) return 0;  // above U+10FFFF
+  return length;
+}
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';

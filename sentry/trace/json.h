@@ -25,5 +25,7 @@ void append_json(std::string& out, const Value& value);
 std::string to_json(const Value& value);
 // A JSON string with its quotes; what is not UTF-8 becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
+// Bytes of the well-formed UTF-8 sequence that `text` starts with (RFC 3629), 0 when there is none.
+size_t utf8_sequence(std::string_view text);
 
 }  // namespace sandbox::trace

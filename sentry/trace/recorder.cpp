@@ -36,6 +36,7 @@ Recorder::~Recorder() { finish(); }
 void Recorder::set_subject(Subject& subject) {
   subject_ = &subject;
   if (needs_registers()) code_.emplace(options_.code, subject);
+  writer_.set_surroundings(subject.surroundings());
 }
 
 void Recorder::add_thread(pid_t host_tid) {
@@ -54,6 +55,7 @@ Recorder::Thread& Recorder::thread_of(pid_t tid) {
   Thread& thread = found->second;
   if (!is_new) return thread;
   thread.identity = subject_->identify(tid);
+  thread.identity.host_tid = tid;
   const bool needs_names =
       options_.describes_descriptors || options_.resolves_paths || !options_.filter.paths.empty();
   if (needs_names) thread.names = subject_->names_of(tid);

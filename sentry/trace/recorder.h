@@ -15,6 +15,7 @@
 #include "sentry/trace/decoder.h"
 #include "sentry/trace/event.h"
 #include "sentry/trace/output.h"
+#include "sentry/trace/surroundings.h"
 #include "sentry/trace/trace_filter.h"
 
 namespace sandbox::trace {
@@ -29,6 +30,7 @@ class Subject : public platform::MappedFiles {
   virtual std::unique_ptr<DescriptorNames> names_of(pid_t host_tid) = 0;
   // The signals that it catches or ignores; bit 0 is signal 1.
   virtual uint64_t handled_signals_of(pid_t host_tid) = 0;
+  virtual Surroundings& surroundings() = 0;
 };
 
 // The host's own view: what /proc says.

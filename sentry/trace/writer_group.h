@@ -12,6 +12,9 @@ class WriterGroup final : public Writer {
   // Outlives the group.
   void add(Writer& writer) { writers_.push_back(&writer); }
 
+  void set_surroundings(Surroundings& surroundings) override {
+    for (Writer* writer : writers_) writer->set_surroundings(surroundings);
+  }
   void begin(uint64_t time_ns) override {
     for (Writer* writer : writers_) writer->begin(time_ns);
   }
