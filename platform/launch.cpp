@@ -21,7 +21,13 @@ namespace sandbox::platform {
 
 namespace {
 
-constexpr unsigned long kRequiredNamespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS;
+unsigned long clone_flags(const LaunchOptions& options) {
+  unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | SIGCHLD;
+  if (std::ranges::find(options.namespaces, NamespaceKind::kPid) != options.namespaces.end())
+    flags |= CLONE_NEWPID;
+  if (options.parent == LaunchOptions::Parent::kParentOfSentry) flags |= CLONE_PARENT;
+  return flags;
+}
 
 const char* step_text(LaunchStep step) {
   switch (step) {
@@ -39,6 +45,10 @@ const char* step_text(LaunchStep step) {
       return "set the workload's ids and capabilities";
     case LaunchStep::kDescriptors:
       return "pass descriptors to the workload";
+    case LaunchStep::kSession:
+      return "start a session for the program";
+    case LaunchStep::kLimits:
+      return "set the program's resource limits and personality";
     case LaunchStep::kFilter:
       return "install the seccomp filter";
     case LaunchStep::kExec:
@@ -218,7 +228,7 @@ Result<LaunchedProcess> begin_launch(const LaunchOptions& options, std::string& 
 
   context = "create user, PID and mount namespaces";
   const int mine = channel.mine.get();
-  long child = syscall(SYS_clone, kRequiredNamespaces | SIGCHLD, 0, 0, 0, 0);
+  long child = syscall(SYS_clone, clone_flags(options), 0, 0, 0, 0);
   if (child < 0) return last_error();
   if (child == 0) {
     close(mine);  // or it would never see the end of the stream

@@ -52,10 +52,12 @@ class LaunchChild {
   [[noreturn]] void become_init(pid_t program);
   [[noreturn]] void become_program();
   CommandHead* read_command();
-  void raise_capabilities(uint64_t wanted);
+  void set_capabilities(const CapabilitySets& wanted);
   void take_ids();
-  void drop_capabilities(uint64_t kept);
+  void drop_capabilities(const CapabilitySets& kept);
   void place_descriptors();
+  void start_session();
+  void set_limits();
   int install_filter();
   void install_profile();
   [[noreturn]] void execute(CommandHead* command, int listener);
@@ -139,7 +141,7 @@ void LaunchChild::become_init(pid_t program) {
   check(LaunchStep::kInit, dup3(file, 0, O_CLOEXEC));
   syscall(SYS_close_range, 1, ~0U, 0);
   if (write(0, plan_.init.data(), plan_.init.size()) != static_cast<ssize_t>(plan_.init.size())) _exit(127);
-  drop_capabilities(0);
+  drop_capabilities({});
   char number[16];
   char* digit = number + sizeof number - 1;
   *digit = '\0';
@@ -167,15 +169,17 @@ CommandHead* LaunchChild::read_command() {
   return command;
 }
 
-// All capabilities this process may have become effective again, after a change of ids cleared them.
-void LaunchChild::raise_capabilities(uint64_t wanted) {
+// Of those that are permitted now. After a change of ids, which clears them, this makes them effective again.
+void LaunchChild::set_capabilities(const CapabilitySets& wanted) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2]{};
   check(LaunchStep::kCredentials, syscall(SYS_capget, &header, data));
   for (int half = 0; half < 2; ++half) {
-    data[half].permitted &= static_cast<uint32_t>(wanted >> (32 * half));
-    data[half].effective = data[half].permitted;
-    data[half].inheritable = 0;
+    const uint32_t possible = data[half].permitted;
+    auto part = [&](uint64_t set) { return possible & static_cast<uint32_t>(set >> (32 * half)); };
+    data[half].permitted = part(wanted.permitted);
+    data[half].effective = part(wanted.effective & wanted.permitted);
+    data[half].inheritable = part(wanted.inheritable);
   }
   check(LaunchStep::kCredentials, syscall(SYS_capset, &header, data));
 }
@@ -191,22 +195,26 @@ void LaunchChild::take_ids() {
   check(LaunchStep::kCredentials, prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0));
   check(LaunchStep::kCredentials, syscall(SYS_setresgid, options.gid, options.gid, options.gid));
   check(LaunchStep::kCredentials, syscall(SYS_setresuid, options.uid, options.uid, options.uid));
-  raise_capabilities(~uint64_t{0});
+  constexpr uint64_t kAll = ~uint64_t{0};
+  set_capabilities({.permitted = kAll, .effective = kAll});
   // Changing ids made the process undumpable, which until its exec would keep the sentry out as well.
   check(LaunchStep::kCredentials, prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
-// For good: out of the bounding set, and no exec brings them back.
-void LaunchChild::drop_capabilities(uint64_t kept) {
+// For good: what leaves the bounding set no exec brings back.
+void LaunchChild::drop_capabilities(const CapabilitySets& kept) {
   for (int capability = 0; capability < 64; ++capability) {
-    if ((kept >> capability) & 1) continue;
+    if ((kept.bounding >> capability) & 1) continue;
     if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
       if (errno == EINVAL) break;  // past the last one the kernel has
       fail(LaunchStep::kCredentials);
     }
   }
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  raise_capabilities(plan_.options->uid == 0 ? kept : 0);
+  set_capabilities(kept);
+  // What is neither permitted nor inheritable is refused, and is then not ambient either.
+  for (int capability = 0; capability < 64; ++capability)
+    if ((kept.ambient >> capability) & 1) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
   check(LaunchStep::kCredentials, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
@@ -245,6 +253,22 @@ void LaunchChild::place_descriptors() {
   }
   check(LaunchStep::kDescriptors, syscall(SYS_close_range, begin, ~0U, 0));
   check(LaunchStep::kDescriptors, setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+void LaunchChild::start_session() {
+  if (plan_.options->session == LaunchOptions::Session::kInherited) return;
+  check(LaunchStep::kSession, setsid());
+  if (plan_.options->session == LaunchOptions::Session::kOwnTerminal)
+    check(LaunchStep::kSession, ioctl(STDIN_FILENO, TIOCSCTTY, 0));
+}
+
+void LaunchChild::set_limits() {
+  for (const ResourceLimit& wanted : plan_.options->limits) {
+    if (wanted.resource == RLIMIT_CORE) continue;
+    check(LaunchStep::kLimits, setrlimit(static_cast<__rlimit_resource>(wanted.resource), &wanted.limit));
+  }
+  if (plan_.options->personality)
+    check(LaunchStep::kLimits, syscall(SYS_personality, *plan_.options->personality));
 }
 
 // The filter; its listener, or -1 on the ptrace engine.
@@ -296,6 +320,8 @@ void LaunchChild::become_program() {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   place_descriptors();
+  start_session();
+  set_limits();
   int listener = install_filter();
   install_profile();
   execute(command, listener);
@@ -309,6 +335,9 @@ void LaunchChild::run() {
   const LaunchOptions& options = *plan_.options;
   if (!options.hostname.empty() && report_.namespace_errors[1] == 0) {
     check(LaunchStep::kHostname, sethostname(options.hostname.data(), options.hostname.size()));
+  }
+  if (!options.domainname.empty() && report_.namespace_errors[1] == 0) {
+    check(LaunchStep::kHostname, setdomainname(options.domainname.data(), options.domainname.size()));
   }
   build_root();
   if (options.init == LaunchOptions::Init::kProgram) become_program();

@@ -23,6 +23,8 @@ enum class LaunchStep : uint32_t {
   kInit,
   kCredentials,
   kDescriptors,
+  kSession,
+  kLimits,
   kFilter,
   kExec,
 };

@@ -1,6 +1,7 @@
 // Platform: starts a workload in its namespaces and reports what it does to a Supervisor.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -60,19 +61,37 @@ struct PassedFd {
   int target;  // in the workload
 };
 
+// capabilities(7), a bit each.
+struct CapabilitySets {
+  uint64_t bounding = 0, permitted = 0, effective = 0, inheritable = 0, ambient = 0;
+};
+
+struct ResourceLimit {
+  int resource;  // RLIMIT_*
+  rlimit limit;
+};
+
 struct LaunchOptions {
   EngineKind engine = EngineKind::kNotify;
-  std::vector<NamespaceKind> namespaces;  // those to create; kUser, kPid and kMount always are
-  IdMap uid_map = IdMap::identity();      // workload's namespace to the sentry's
+  // Those to create; kUser and kMount always are. The others are the sentry's own where they are not named.
+  std::vector<NamespaceKind> namespaces;
+  IdMap uid_map = IdMap::identity();  // workload's namespace to the sentry's
   IdMap gid_map = IdMap::identity();
   uid_t uid = 0;  // ids inside, set before the program starts
   gid_t gid = 0;
   std::vector<gid_t> groups;
-  uint64_t capabilities = 0;  // bounding set; effective and permitted too when uid is 0
-  std::string hostname;       // empty: leave as it is
+  CapabilitySets capabilities;
+  std::string hostname, domainname;                              // empty: leave as it is
   enum class Init { kBuiltIn, kProgram } init = Init::kBuiltIn;  // who is PID 1
   std::vector<PassedFd> descriptors;  // 0, 1, 2 and --pass-fd; everything else is closed
   uint32_t umask = 022;
+  std::vector<ResourceLimit> limits;  // set last of all; RLIMIT_CORE is not heeded
+  // kOwnTerminal: a session of its own, whose controlling terminal is the program's standard input.
+  enum class Session { kInherited, kOwn, kOwnTerminal } session = Session::kInherited;
+  // Who may wait for the program, and becomes its parent: the sentry, or with kProgram as init the sentry's
+  // parent. The sentry learns of its end either way.
+  enum class Parent { kSentry, kParentOfSentry } parent = Parent::kSentry;
+  std::optional<unsigned long> personality;  // personality(2)
   // cgroup.procs files, open for writing: the workload joins these groups before it runs. The sentry does
   // not.
   std::vector<int> cgroup_join_files;

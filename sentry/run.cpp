@@ -10,11 +10,17 @@
 
 #include "platform/filter.h"
 #include "platform/host_file.h"
+#include "platform/host_mounts.h"
 #include "platform/loader/loader_abi.h"
+#include "platform/pidfd.h"
 #include "platform/seccomp_profile.h"
 #include "sentry/failure.h"
 #include "sentry/kernel_view.h"
 #include "sentry/lifecycle/registration.h"
+#include "sentry/oci/container_control.h"
+#include "sentry/oci/container_namespaces.h"
+#include "sentry/oci/resource_limits.h"
+#include "sentry/oci/terminal.h"
 #include "sentry/profile_reports.h"
 #include "sentry/program_lookup.h"
 #include "sentry/resources/sandbox_resources.h"
@@ -41,11 +47,11 @@ constexpr int kRootCapabilities[] = {
     CAP_SETGID,     CAP_SETUID,       CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
     CAP_SYS_CHROOT, CAP_MKNOD,        CAP_SETFCAP, CAP_AUDIT_WRITE,      CAP_SYS_ADMIN};
 
-uint64_t capabilities_of(uid_t uid) {
+platform::CapabilitySets capabilities_of(uid_t uid) {
   uint64_t set = 0;
   if (uid == 0)
     for (int capability : kRootCapabilities) set |= uint64_t{1} << capability;
-  return set;
+  return {.bounding = set, .permitted = set, .effective = set};
 }
 
 // A real host directory must never enter: openat(fd, "..") would leave the sandbox.
@@ -89,26 +95,6 @@ Configured<EngineKind> choose_engine(const SandboxConfig& config) {
   return failure("find an engine that works here", support.detail, "sandbox info");
 }
 
-const char* name_of(NamespaceKind kind) {
-  switch (kind) {
-    case NamespaceKind::kUser:
-      return "user";
-    case NamespaceKind::kPid:
-      return "PID";
-    case NamespaceKind::kMount:
-      return "mount";
-    case NamespaceKind::kIpc:
-      return "IPC";
-    case NamespaceKind::kUts:
-      return "UTS";
-    case NamespaceKind::kCgroup:
-      return "cgroup";
-    case NamespaceKind::kNet:
-      return "network";
-  }
-  return "unknown";
-}
-
 std::string own_hostname() {
   char name[HOST_NAME_MAX + 1] = {};
   ::gethostname(name, sizeof name - 1);
@@ -143,12 +129,19 @@ class Run {
 
  private:
   Configured<void> prepare();
+  Configured<void> join_groups();
+  void choose_namespaces();
+  void choose_credentials();
+  Configured<void> prepare_container();
+  Configured<void> prepare_terminal();
   Configured<void> build_tree();
+  void make_directories(const std::string& path);
   Configured<vfs::Location> working_directory(const vfs::Caller& caller);
   Configured<void> launch();
   Configured<void> use_profile();
   int reserved_descriptor() const;
   void hide_own_traces(pid_t first_task);
+  Configured<bool> wait_for_start(pid_t first_task);
   RunOutcome finish(int wait_status);
   vfs::Caller first_caller(vfs::Location cwd) const;
 
@@ -156,6 +149,7 @@ class Run {
   std::string caller_directory_;
   mode_t umask_ = 022;
   rlimit descriptor_limit_{};
+  std::optional<oci::ContainerTerminal> terminal_;
   RunOutcome outcome_;
   WorkloadIds ids_;
   Credentials credentials_;
@@ -202,18 +196,11 @@ Configured<void> Run::prepare() {
   auto engine = choose_engine(config_);
   if (!engine) return std::unexpected(engine.error());
   launch_.engine = *engine;
-  auto registration = lifecycle::Registration::create(config_, outcome_.warnings);
-  if (!registration) return std::unexpected(registration.error());
-  registration_ = *std::move(registration);
-  if (registration_) {
-    launch_.cgroup_join_files = registration_->join_files();
-  }
-  // A registration may have moved this process to another group.
-  if (auto sources = cgroup::own_cgroup_sources()) cgroup_sources_ = *std::move(sources);
-  groups_ = registration_ ? registration_->charged_groups() : cgroup::discover_cgroups(cgroup_sources_);
+  TRY(join_groups());
   caller_directory_ = own_working_directory();
-  umask_ = own_umask();
+  umask_ = config_.container ? config_.container->umask : own_umask();
   descriptor_limit_ = raise_descriptor_limit();
+  if (config_.container) TRY(prepare_container());
 
   auto namespaces = platform::enter_sentry_namespaces();
   if (!namespaces)
@@ -223,15 +210,12 @@ Configured<void> Run::prepare() {
   if (!ids) return std::unexpected(ids.error());
   ids_ = *std::move(ids);
 
-  launch_.namespaces = {NamespaceKind::kUser, NamespaceKind::kPid, NamespaceKind::kMount,
-                        NamespaceKind::kIpc,  NamespaceKind::kUts, NamespaceKind::kCgroup};
-  if (config_.network == SandboxConfig::Network::kLoopback) launch_.namespaces.push_back(NamespaceKind::kNet);
+  choose_namespaces();
   launch_.uid_map = ids_.uid_map;
   launch_.gid_map = ids_.gid_map;
   launch_.uid = ids_.uid;
   launch_.gid = ids_.gid;
   launch_.groups = ids_.groups;
-  launch_.capabilities = capabilities_of(ids_.uid);
   launch_.hostname = config_.hostname;
   launch_.init = config_.init;
   launch_.umask = umask_;
@@ -239,7 +223,73 @@ Configured<void> Run::prepare() {
     launch_.observer = config_.recorder;
     launch_.traced = config_.recorder->calls();
   }
-  if (auto used = use_profile(); !used) return used;
+  TRY(use_profile());
+  choose_credentials();
+  if (config_.container) TRY(prepare_terminal());
+
+  // The first process makes itself ready on another CPU while the tree is built on this one.
+  std::string context;
+  auto begun = platform::Launch::begin(launch_, context);
+  if (!begun) return launch_failure(context, begun.error());
+  begun_ = *std::move(begun);
+  return {};
+}
+
+// Which groups the workload will be in: those made for it, or the caller's.
+Configured<void> Run::join_groups() {
+  const bool has_groups = config_.container && !config_.container->cgroup_membership.empty();
+  if (!config_.container) {
+    registration_ = TRY(lifecycle::Registration::create(config_, outcome_.warnings));
+    if (registration_) launch_.cgroup_join_files = registration_->join_files();
+  }
+  // A registration may have moved this process to another group.
+  if (auto sources = cgroup::own_cgroup_sources()) cgroup_sources_ = *std::move(sources);
+  if (has_groups) {
+    cgroup_sources_.membership = config_.container->cgroup_membership;
+    launch_.cgroup_join_files = config_.container->cgroup_join_files;
+  }
+  groups_ = registration_ ? registration_->charged_groups() : cgroup::discover_cgroups(cgroup_sources_);
+  return {};
+}
+
+void Run::choose_namespaces() {
+  if (config_.container) {
+    launch_.namespaces = config_.container->new_namespaces;
+    return;
+  }
+  launch_.namespaces = {NamespaceKind::kUser, NamespaceKind::kPid, NamespaceKind::kMount,
+                        NamespaceKind::kIpc,  NamespaceKind::kUts, NamespaceKind::kCgroup};
+  if (config_.network == SandboxConfig::Network::kLoopback) launch_.namespaces.push_back(NamespaceKind::kNet);
+}
+
+// What has to be done with the caller's rights, before the sentry has namespaces of its own.
+Configured<void> Run::prepare_container() {
+  const oci::ContainerConfig& container = *config_.container;
+  auto limits = oci::raise_hard_limits(container.limits, container.limits_above);
+  if (!limits) return std::unexpected(limits.error());
+  launch_.limits = *std::move(limits);
+  TRY(oci::enter_joined_namespaces(container.joined_namespaces));
+  launch_.session = platform::LaunchOptions::Session::kOwn;
+  launch_.parent = platform::LaunchOptions::Parent::kParentOfSentry;
+  launch_.personality = container.personality;
+  launch_.domainname = container.domainname;
+  return {};
+}
+
+Configured<void> Run::prepare_terminal() {
+  const oci::ContainerConfig& container = *config_.container;
+  if (container.terminal == oci::ContainerConfig::Terminal::kNone) return {};
+  auto mounter = platform::make_host_mounter();
+  terminal_ = TRY(oci::ContainerTerminal::create(*mounter, ids_.uid_map.to_outside(ids_.uid).value_or(0),
+                                                 {container.console_height, container.console_width}));
+  launch_.session = platform::LaunchOptions::Session::kOwnTerminal;
+  std::erase_if(launch_.descriptors, [](const platform::PassedFd& passed) { return passed.target <= 2; });
+  for (int number : {0, 1, 2}) launch_.descriptors.push_back({terminal_->slave.get(), number});
+  return {};
+}
+
+void Run::choose_credentials() {
+  launch_.capabilities = config_.container ? config_.container->capabilities : capabilities_of(ids_.uid);
   credentials_ = {.uid = ids_.uid,
                   .euid = ids_.uid,
                   .suid = ids_.uid,
@@ -249,16 +299,9 @@ Configured<void> Run::prepare() {
                   .sgid = ids_.gid,
                   .fsgid = ids_.gid,
                   .groups = ids_.groups,
-                  .effective_caps = launch_.capabilities,
-                  .permitted_caps = launch_.capabilities};
+                  .effective_caps = launch_.capabilities.effective,
+                  .permitted_caps = launch_.capabilities.permitted};
   std::ranges::sort(credentials_.groups);
-
-  // The first process makes itself ready on another CPU while the tree is built on this one.
-  std::string context;
-  auto begun = platform::Launch::begin(launch_, context);
-  if (!begun) return launch_failure(context, begun.error());
-  begun_ = *std::move(begun);
-  return {};
 }
 
 Configured<void> Run::build_tree() {
@@ -273,11 +316,13 @@ Configured<void> Run::build_tree() {
                                          registration_ ? registration_->unenforced() : cgroup::Limits{});
   filesystems_ =
       std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_, *resources_, cgroup_sources_);
+  if (terminal_) filesystems_->set_terminal(*terminal_);
   auto vfs = filesystems_->build();
   if (!vfs) return std::unexpected(vfs.error());
   new_vfs_ = *std::move(vfs);
   vfs_ = new_vfs_.get();
   for (const platform::PassedFd& passed : launch_.descriptors) {
+    if (terminal_ && passed.target <= 2) continue;  // it is the container's own
     vfs_->note_passed_descriptor(passed.source);
     kernel_view_->note_passed_descriptor(passed.source);
   }
@@ -288,8 +333,19 @@ vfs::Caller Run::first_caller(vfs::Location cwd) const {
   return {.root = vfs_->root(), .cwd = std::move(cwd), .credentials = credentials_, .umask = umask_};
 }
 
+// As far as they are missing, as the container's root; entering them tells what went wrong.
+void Run::make_directories(const std::string& path) {
+  const Credentials everything{.effective_caps = ~uint64_t{0}};
+  vfs::Caller setup{.root = vfs_->root(), .cwd = vfs_->root(), .credentials = everything, .umask = 0};
+  for (size_t end = 0; end != path.npos;) {
+    end = path.find('/', end + 1);
+    (void)vfs_->mkdir(setup, setup.root, path.substr(0, end), 0755);
+  }
+}
+
 Configured<vfs::Location> Run::working_directory(const vfs::Caller& caller) {
   if (!config_.working_directory.empty()) {
+    if (config_.container) make_directories(config_.working_directory);
     auto entered = vfs_->enter_directory(caller, caller.root, config_.working_directory, {});
     if (entered) return *std::move(entered);
     return failure(fmt::format("enter the working directory {}", config_.working_directory), entered.error(),
@@ -320,12 +376,16 @@ Configured<void> Run::launch() {
   auto created = platform::Platform::create(std::move(begun_), *sentry_, context);
   if (!created) return launch_failure(context, created.error());
   platform_ = *std::move(created);
-  if (auto limited = set_descriptor_limit(platform_->first_task(), descriptor_limit_); !limited)
+  const bool is_configured = std::ranges::find(launch_.limits, RLIMIT_NOFILE,
+                                               &platform::ResourceLimit::resource) != launch_.limits.end();
+  if (auto limited =
+          is_configured ? Result<void>() : set_descriptor_limit(platform_->first_task(), descriptor_limit_);
+      !limited)
     outcome_.warnings.push_back(
         fmt::format("the limit of open files could not be given back: {}", reason_in_words(limited.error())));
   for (const auto& [kind, error] : platform_->missing_namespaces())
-    outcome_.warnings.push_back(fmt::format("the workload has no {} namespace of its own: {}", name_of(kind),
-                                            reason_in_words(error)));
+    outcome_.warnings.push_back(fmt::format("the workload has no {} namespace of its own: {}",
+                                            oci::name_of(kind), reason_in_words(error)));
   return {};
 }
 
@@ -337,6 +397,28 @@ void Run::hide_own_traces(pid_t first_task) {
   if (::fstatat(sentry_->host_proc(), path.c_str(), &loader, AT_SYMLINK_NOFOLLOW) == 0)
     kernel_view_->set_loader(loader.st_dev, loader.st_ino);
   kernel_view_->set_reserved_descriptor(reserved_descriptor());
+}
+
+// The container exists from now on; whether its program is to run. The sentry holds on to none of what the
+// engine handed in for it.
+Configured<bool> Run::wait_for_start(pid_t first_task) {
+  oci::ContainerControl& control = *config_.container->control;
+  if (terminal_) {
+    auto sent = oci::send_console(control.console().get(), terminal_->master);
+    if (!sent) return failure("hand the terminal to the console socket", sent.error(), "listen on it");
+    terminal_.reset();
+    control.close_console();
+  }
+  UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (int number : {STDIN_FILENO, STDOUT_FILENO}) ::dup2(nothing.get(), number);
+  ::dup2(control.log() ? control.log().get() : nothing.get(), STDERR_FILENO);
+  for (const platform::PassedFd& passed : launch_.descriptors)
+    if (passed.target > STDERR_FILENO) ::close(passed.source);
+  auto process = platform::open_pidfd(first_task);
+  if (!process) return failure("watch the first process", process.error(), "create the container anew");
+  if (auto told = control.announce(first_task); !told)
+    return failure("create the container", "the create command is gone", "create it anew");
+  return control.wait_for_start(process->get()) == oci::ContainerControl::Outcome::kStart;
 }
 
 RunOutcome Run::finish(int wait_status) {
@@ -366,7 +448,7 @@ std::expected<RunOutcome, RunFailure> Run::run() {
   signals_ = std::make_unique<SignalForwarder>();
   pid_t first = platform_->first_task();
   sentry_->add_first_task(first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_});
-  pid_t init = sentry_->parent_of_first_task(first);
+  pid_t init = config_.container ? 0 : sentry_->parent_of_first_task(first);
   if (init != 0) kernel_view_->set_init(init);
   if (registration_) registration_->note_started(init != 0 ? init : first, first);
   hide_own_traces(first);
@@ -375,6 +457,11 @@ std::expected<RunOutcome, RunFailure> Run::run() {
     filesystems_->cgroups().enter(*groups);
   if (auto confined = confine_sentry(); !confined)
     return failure("give up the sentry's own privileges", confined.error(), "report this as a bug");
+  if (config_.container) {
+    auto is_started = wait_for_start(first);
+    if (!is_started) return std::unexpected(is_started.error());
+    if (!*is_started) return std::move(outcome_);
+  }
   signals_->start(*platform_, config_.timeout);
 
   auto ended = platform_->run(*program, config_.argv, config_.environment);

@@ -14,6 +14,7 @@
 #include "platform/platform.h"
 #include "sentry/cgroup/limits.h"
 #include "sentry/cgroup/memory_kill.h"
+#include "sentry/oci/container_config.h"
 
 namespace sandbox {
 
@@ -70,6 +71,8 @@ struct SandboxConfig {
   // profile without a word.
   std::function<void(const std::string&)> tell_violation;
   trace::Recorder* recorder = nullptr;  // is told of the run's calls; outlives it. Null: nobody watches
+  // A container: nothing is mounted but its mounts, nothing is shared but what it says.
+  std::optional<oci::ContainerConfig> container;
 };
 
 // What set-up or run could not do, in words for the person who typed the command.

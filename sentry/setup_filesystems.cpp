@@ -367,8 +367,12 @@ Configured<std::unique_ptr<vfs::Vfs>> FilesystemSetup::build() {
   vfs_ = *std::move(created);
   vfs_shared_ = vfs_.get();
   if (auto done = mount_root(); !done) return std::unexpected(done.error());
-  if (auto done = mount_kernel_filesystems(); !done) return std::unexpected(done.error());
-  if (auto done = mount_configured(); !done) return std::unexpected(done.error());
+  if (config_.container) {
+    if (auto done = mount_container(*config_.container); !done) return std::unexpected(done.error());
+  } else {
+    if (auto done = mount_kernel_filesystems(); !done) return std::unexpected(done.error());
+    if (auto done = mount_configured(); !done) return std::unexpected(done.error());
+  }
   if (auto done = mask_paths(); !done) return std::unexpected(done.error());
   set_factories();
   return std::move(vfs_);

@@ -10,6 +10,8 @@
 #include "sentry/cgroup/host_cgroups.h"
 #include "sentry/failure.h"
 #include "sentry/kernel_view.h"
+#include "sentry/oci/container_config.h"
+#include "sentry/oci/terminal.h"
 #include "sentry/setup_ids.h"
 #include "vfs/core/vfs.h"
 
@@ -22,6 +24,8 @@ class FilesystemSetup {
                   ResourceView& resources, const cgroup::CgroupSources& cgroups);
   ~FilesystemSetup();
 
+  // A container's terminal, which its devpts then shows; before build(). It is only looked at here.
+  void set_terminal(const oci::ContainerTerminal& terminal) { terminal_ = &terminal; }
   // Once, in the sentry's namespaces.
   Configured<std::unique_ptr<vfs::Vfs>> build();
   cgroup::HostCgroups& cgroups() { return cgroups_; }
@@ -39,6 +43,17 @@ class FilesystemSetup {
   Configured<void> mount_configured();
   Configured<Masks> new_masks();
   Configured<void> mask_paths();
+
+  // A container's, in setup_container_mounts.cpp.
+  Configured<void> mount_container(const oci::ContainerConfig& container);
+  Configured<void> mount_entry(const oci::ContainerConfig& container, const oci::MountEntry& entry);
+  Configured<void> mount_container_bind(const oci::MountEntry& entry);
+  Configured<FilesystemPtr> container_tmpfs(const oci::MountEntry& entry);
+  Configured<FilesystemPtr> container_devices(const oci::ContainerConfig& container);
+  Configured<FilesystemPtr> container_terminals();
+  Configured<void> mount_container_cgroups(const oci::MountEntry& entry);
+  Configured<UniqueFd> devpts_of_terminal();
+
   Configured<void> mount_on(const std::string& path, FilesystemPtr filesystem, vfs::MountFlags flags,
                             const std::string& doing, const std::string& source);
 
@@ -59,6 +74,8 @@ class FilesystemSetup {
   std::unique_ptr<HostMounter> mounter_;
   UniqueFd mask_base_;  // to close it is to unmount it, which waits for every CPU: at the end
   cgroup::HostCgroups cgroups_;
+  const oci::ContainerTerminal* terminal_ = nullptr;  // null: none
+  UniqueFd devpts_;                                   // a container's, once it has one
   std::unique_ptr<vfs::Vfs> vfs_;
   vfs::Vfs* vfs_shared_ = nullptr;  // the same, also after build() has given it away
 };

@@ -39,6 +39,8 @@ Configured<WorkloadIds> workload_ids(const SandboxConfig& config,
   ids.gid = config.user ? config.user->gid : host_id(namespaces.gid_map, ::getegid());
   ids.uid_map = map_for(ids.uid, namespaces.uid_map, ::geteuid());
   ids.gid_map = map_for(ids.gid, namespaces.gid_map, ::getegid());
+  if (config.container && config.container->uid_map) ids.uid_map = *config.container->uid_map;
+  if (config.container && config.container->gid_map) ids.gid_map = *config.container->gid_map;
   ids.groups = config.user ? config.user->groups : own_groups();
   // Groups without a number inside cannot be given; the kernel would show them as 65534.
   std::erase_if(ids.groups, [&](gid_t group) { return !has_id(ids.gid_map, group); });

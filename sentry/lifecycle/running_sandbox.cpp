@@ -3,37 +3,24 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
 
 #include "platform/host_file.h"
+#include "sentry/cgroup/freezer.h"
 #include "sentry/cgroup/limit_files.h"
 
 namespace sandbox::lifecycle {
 
 namespace {
 
-using cgroup::Controller;
 using cgroup::GroupDirectory;
 
 std::unexpected<RunFailure> not_found(const std::string& name, std::string reason) {
   return failure(fmt::format("find the sandbox {}", name), std::move(reason),
                  "`sandbox ps` lists those that run and have a name or limits");
-}
-
-// Until `is_done`, for up to ten seconds.
-template <typename Condition>
-bool wait_for(Condition is_done) {
-  constexpr int kNaps = 1000;
-  constexpr timespec kNap{.tv_sec = 0, .tv_nsec = 10'000'000};
-  for (int nap = 0; nap < kNaps; ++nap) {
-    if (is_done()) return true;
-    ::nanosleep(&kNap, nullptr);
-  }
-  return false;
 }
 
 void append_numbers(std::string_view text, std::vector<pid_t>& numbers) {
@@ -75,58 +62,9 @@ Configured<RunningSandbox> RunningSandbox::find(const StateDirectory& state, con
   return found;
 }
 
-bool RunningSandbox::has_v2_freezer() const {
-  return groups_.unified && ::faccessat(groups_.unified.directory.get(), "cgroup.freeze", F_OK, 0) == 0;
-}
-
-Configured<void> RunningSandbox::need_freezer(const char* doing) const {
-  if (has_v2_freezer() || groups_.of(Controller::kFreezer)) return {};
-  return failure(fmt::format("{} {}", doing, record_.name),
-                 "it has no control group of its own that could stop it",
-                 "run it as root, or in a delegated subtree: systemd-run --user --scope -p Delegate=yes "
-                 "sandbox run ...");
-}
-
-Configured<void> RunningSandbox::pause() const {
-  if (auto done = need_freezer("pause"); !done) return done;
-  const std::string doing = fmt::format("pause {}", record_.name);
-  const bool is_v2 = has_v2_freezer();
-  const GroupDirectory& group = is_v2 ? groups_.unified : groups_.of(Controller::kFreezer);
-  const char* file = is_v2 ? "cgroup.freeze" : "freezer.state";
-  auto written = write_group_file(group, file, is_v2 ? "1" : "FROZEN");
-  if (!written) return failure(doing, written.error(), "look whether it is yours, and still runs");
-  bool is_frozen = wait_for([&] {
-    if (is_v2) return read_group_key(group, "cgroup.events", "frozen").value_or(0) == 1;
-    if (read_group_file(group, file).value_or("") == "FROZEN\n") return true;
-    (void)write_group_file(group, file, "FROZEN");
-    return false;
-  });
-  if (is_frozen) return {};
-  (void)resume();
-  return failure(doing, "a process is in a call that cannot be stopped (EBUSY)",
-                 "again, when that call is over");
-}
-
-Configured<void> RunningSandbox::resume() const {
-  if (auto done = need_freezer("resume"); !done) return done;
-  Result<void> written;
-  if (has_v2_freezer()) written = write_group_file(groups_.unified, "cgroup.freeze", "0");
-  // Somebody else may have used the other one.
-  if (groups_.of(Controller::kFreezer).version == cgroup::HierarchyVersion::kV1 &&
-      groups_.of(Controller::kFreezer))
-    if (auto thawed = write_group_file(groups_.of(Controller::kFreezer), "freezer.state", "THAWED"); !thawed)
-      written = thawed;
-  if (written) return {};
-  return failure(fmt::format("resume {}", record_.name), written.error(),
-                 "look whether it is yours, and still runs");
-}
-
-bool RunningSandbox::is_paused() const {
-  if (has_v2_freezer() && read_group_number(groups_.unified, "cgroup.freeze").value_or(0) == 1) return true;
-  const GroupDirectory& freezer = groups_.of(Controller::kFreezer);
-  return freezer && freezer.version == cgroup::HierarchyVersion::kV1 &&
-         read_group_file(freezer, "freezer.state").value_or("THAWED\n") != "THAWED\n";
-}
+Configured<void> RunningSandbox::pause() const { return cgroup::freeze(groups_, record_.name); }
+Configured<void> RunningSandbox::resume() const { return cgroup::thaw(groups_, record_.name); }
+bool RunningSandbox::is_paused() const { return cgroup::is_frozen(groups_); }
 
 std::vector<pid_t> RunningSandbox::processes() const {
   std::vector<pid_t> pids;

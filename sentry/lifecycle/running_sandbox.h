@@ -32,10 +32,6 @@ class RunningSandbox {
   std::vector<pid_t> processes() const;
 
  private:
-  // The v2 freezer where there is one: what it stopped can still be killed, which v1's cannot.
-  bool has_v2_freezer() const;
-  Configured<void> need_freezer(const char* doing) const;
-
   SandboxRecord record_;
   cgroup::CgroupDirectories groups_;
 };

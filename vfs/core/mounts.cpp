@@ -81,6 +81,16 @@ Result<MountPtr> Vfs::mount_at(std::string_view path, std::shared_ptr<Filesystem
   return mount;
 }
 
+Result<void> Vfs::make_read_only(std::string_view path) {
+  const Credentials everything{.effective_caps = ~uint64_t{0}};
+  std::unique_lock lock(tree_lock_);
+  Location at = TRY(walk_locked(Caller{root_, root_, everything}, root_, path, {}));
+  MountFlags flags = at.mount->flags;
+  flags.is_read_only = true;
+  attach(at.mount->filesystem, at.dentry, at, flags, at.mount->source)->is_locked = true;
+  return {};
+}
+
 Result<void> Vfs::remount(const Location& where, unsigned long flags) {
   if (where.dentry != where.mount->root) return err(EINVAL);
   MountFlags asked = flags_from(flags);

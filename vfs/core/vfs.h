@@ -71,6 +71,9 @@ class Vfs {
   Result<MountPtr> mount_at(std::string_view path, std::shared_ptr<Filesystem> filesystem, MountFlags flags,
                             std::string source);
 
+  // Mounts what is at `path` once more onto itself, read-only. Errors: ENOENT and the walk's others.
+  Result<void> make_read_only(std::string_view path);
+
   // A descriptor the caller of the sandbox hands in: the workload may use it, but not reopen it with
   // more access, nor change the attributes of the host file behind it.
   void note_passed_descriptor(int host_fd);

@@ -155,6 +155,14 @@ std::shared_ptr<Filesystem> create_devfs(DevfsOptions given) {
     UniqueFd object(::fcntl(options.console.get(), F_DUPFD_CLOEXEC, 0));
     if (object) root->add(kConsole, std::make_shared<HostDevice>(*devfs, options.kernel, std::move(object)));
   }
+  for (const DevfsOptions::Extra& extra : options.extra) {
+    size_t slash = extra.path.rfind('/');
+    FixedDirectory& folder =
+        slash == extra.path.npos ? *root : root->directory_at(extra.path.substr(0, slash));
+    auto node =
+        HostDevice::create(*devfs, options.kernel, options.host_devices.get(), extra.path, extra.device);
+    if (node) folder.add(extra.path.substr(slash + 1), std::move(*node));
+  }
   auto add_link = [&](const char* name, const char* target) {
     root->add(name, std::make_shared<GeneratedLink>(*devfs, root->inode_for(name), std::string(target)));
   };

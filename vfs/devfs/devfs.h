@@ -1,7 +1,11 @@
 // devfs: /dev of the sandbox, whose few devices are the host's own; and devpts, its terminals.
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "sandbox/kernel_view.h"
 #include "vfs/core/filesystem.h"
@@ -16,6 +20,12 @@ struct DevfsOptions {
   UniqueFd terminals;
   // The terminal that becomes /dev/console; not open: there is none.
   UniqueFd console;
+  // More devices, by their path below the file system's root ("net/tun").
+  struct Extra {
+    std::string path;
+    dev_t device;
+  };
+  std::vector<Extra> extra;
 };
 
 // The nodes are fixed: nothing can be made or removed in it, apart from what is mounted on its empty

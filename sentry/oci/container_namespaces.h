@@ -1,0 +1,17 @@
+// Entering the namespaces that a configuration names by path, before the sentry has any of its own.
+#pragma once
+
+#include "sentry/failure.h"
+#include "sentry/oci/container_config.h"
+
+namespace sandbox::oci {
+
+// The calling process, which has one thread, enters all of them; a PID namespace is for its children. What
+// the workload does not get anew, it inherits. Failures name the path: it does not exist, is no namespace of
+// that kind, or may not be entered.
+Configured<void> enter_joined_namespaces(const std::vector<JoinedNamespace>& namespaces);
+
+// "network".
+const char* name_of(platform::NamespaceKind kind);
+
+}  // namespace sandbox::oci
