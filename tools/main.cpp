@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tools/messages.h"
+#include "tools/oci/runtime.h"
 #include "tools/verbs.h"
 
 namespace sandbox::tools {
@@ -86,6 +87,7 @@ int dispatch(int argc, char** argv) {
     fmt::print("sandbox {}\n", SANDBOX_VERSION);
     return 0;
   }
+  if (oci::is_for_runtime(argc, argv)) return oci::runtime_main(argc, argv);
   for (const Verb& verb : kVerbs)
     if (word == verb.name) return verb.main(argc - 1, argv + 1);
   return report_unknown_verb(word);

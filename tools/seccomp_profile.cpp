@@ -6,6 +6,8 @@
 #include <linux/seccomp.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -23,6 +25,40 @@ using platform::SeccompProfile;
 
 constexpr int kLargestErrno = 4095;
 constexpr off_t kLargestFile = 16 << 20;
+
+using Kind = ProfileAction::Kind;
+using Test = ProfileCondition::Test;
+
+// The errno is the one without an errnoRet. What Linux answers to SCMP_ACT_TRACE where no tracer is attached
+// is ENOSYS, and inside nobody can be.
+constexpr std::pair<const char*, ProfileAction> kActions[] = {
+    {"SCMP_ACT_ALLOW", {Kind::kAllow}},
+    {"SCMP_ACT_LOG", {Kind::kLog}},
+    {"SCMP_ACT_ERRNO", {Kind::kErrno, EPERM}},
+    {"SCMP_ACT_TRAP", {Kind::kTrap}},
+    {"SCMP_ACT_KILL", {Kind::kKillThread}},
+    {"SCMP_ACT_KILL_THREAD", {Kind::kKillThread}},
+    {"SCMP_ACT_KILL_PROCESS", {Kind::kKillProcess}},
+    {"SCMP_ACT_TRACE", {Kind::kErrno, ENOSYS}},
+};
+constexpr std::pair<const char*, Test> kTests[] = {
+    {"SCMP_CMP_NE", Test::kNotEqual},          {"SCMP_CMP_LT", Test::kLess},
+    {"SCMP_CMP_LE", Test::kLessOrEqual},       {"SCMP_CMP_EQ", Test::kEqual},
+    {"SCMP_CMP_GE", Test::kGreaterOrEqual},    {"SCMP_CMP_GT", Test::kGreater},
+    {"SCMP_CMP_MASKED_EQ", Test::kMaskedEqual}};
+// The last two mean nothing to a process of one thread and without a listener.
+constexpr std::pair<const char*, unsigned> kFlags[] = {
+    {"SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG},
+    {"SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW},
+    {"SECCOMP_FILTER_FLAG_TSYNC", 0},
+    {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0}};
+
+template <typename Table>
+std::vector<std::string> names_in(const Table& table) {
+  std::vector<std::string> names;
+  for (const auto& row : table) names.emplace_back(row.first);
+  return names;
+}
 
 class ProfileReader {
  public:
@@ -81,20 +117,15 @@ Parsed<std::vector<std::string>> ProfileReader::words(const ordered_json& object
 
 Parsed<ProfileAction> ProfileReader::action(const ordered_json& object, const char* member,
                                             const char* error_member) const {
-  using Kind = ProfileAction::Kind;
   const std::string name = TRY(word(object, member));
   const std::optional<uint64_t> error = TRY(number(object, error_member));
   if (error && *error > kLargestErrno)
     return refuse(fmt::format("its \"{}\" is no errno", error_member), "a number from 0 to 4095");
-  if (name == "SCMP_ACT_ALLOW") return ProfileAction{Kind::kAllow};
-  if (name == "SCMP_ACT_LOG") return ProfileAction{Kind::kLog};
-  if (name == "SCMP_ACT_ERRNO")
-    return ProfileAction{Kind::kErrno, static_cast<uint16_t>(error.value_or(EPERM))};
-  if (name == "SCMP_ACT_TRAP") return ProfileAction{Kind::kTrap};
-  if (name == "SCMP_ACT_KILL" || name == "SCMP_ACT_KILL_THREAD") return ProfileAction{Kind::kKillThread};
-  if (name == "SCMP_ACT_KILL_PROCESS") return ProfileAction{Kind::kKillProcess};
-  // What Linux answers where no tracer is attached, and inside nobody can be.
-  if (name == "SCMP_ACT_TRACE") return ProfileAction{Kind::kErrno, ENOSYS};
+  for (const auto& [known, action] : kActions) {
+    if (name != known) continue;
+    const bool has_own_error = name == "SCMP_ACT_ERRNO" && error;
+    return has_own_error ? ProfileAction{Kind::kErrno, static_cast<uint16_t>(*error)} : action;
+  }
   if (name == "SCMP_ACT_NOTIFY")
     return refuse("SCMP_ACT_NOTIFY lets an agent of the host run calls that the sandbox answers itself",
                   "SCMP_ACT_ERRNO, or SCMP_ACT_LOG");
@@ -102,12 +133,6 @@ Parsed<ProfileAction> ProfileReader::action(const ordered_json& object, const ch
 }
 
 Parsed<ProfileCondition> ProfileReader::condition(const ordered_json& object) const {
-  using Test = ProfileCondition::Test;
-  constexpr std::pair<std::string_view, Test> kTests[] = {
-      {"SCMP_CMP_NE", Test::kNotEqual},          {"SCMP_CMP_LT", Test::kLess},
-      {"SCMP_CMP_LE", Test::kLessOrEqual},       {"SCMP_CMP_EQ", Test::kEqual},
-      {"SCMP_CMP_GE", Test::kGreaterOrEqual},    {"SCMP_CMP_GT", Test::kGreater},
-      {"SCMP_CMP_MASKED_EQ", Test::kMaskedEqual}};
   const std::string name = TRY(word(object, "op"));
   const std::optional<uint64_t> index = TRY(number(object, "index"));
   const std::optional<uint64_t> value = TRY(number(object, "value"));
@@ -115,7 +140,7 @@ Parsed<ProfileCondition> ProfileReader::condition(const ordered_json& object) co
   if (!index || *index > 5) return refuse("an argument's \"index\" is missing or beyond 5", "0 to 5");
   if (!value) return refuse("an argument has no \"value\"", "the number to compare with");
   for (const auto& [word, test] : kTests)
-    if (word == name)
+    if (name == word)
       return ProfileCondition{static_cast<unsigned>(*index), test, *value, second.value_or(0)};
   return refuse(fmt::format("{} is no comparison", printable(name)), "SCMP_CMP_EQ, SCMP_CMP_MASKED_EQ, ...");
 }
@@ -158,14 +183,10 @@ Parsed<void> ProfileReader::read_architectures(const ordered_json& document, Sec
 Parsed<void> ProfileReader::read_flags(const ordered_json& document, SeccompProfile& profile) const {
   const std::vector<std::string> names = TRY(words(document, "flags"));
   for (const std::string& name : names) {
-    if (name == "SECCOMP_FILTER_FLAG_LOG") {
-      profile.flags |= SECCOMP_FILTER_FLAG_LOG;
-    } else if (name == "SECCOMP_FILTER_FLAG_SPEC_ALLOW") {
-      profile.flags |= SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-    } else if (name != "SECCOMP_FILTER_FLAG_TSYNC" && name != "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") {
-      // These two mean nothing to a process of one thread and without a listener.
+    auto flag = std::ranges::find_if(kFlags, [&](const auto& row) { return name == row.first; });
+    if (flag == std::end(kFlags))
       return refuse(fmt::format("{} is no flag", printable(name)), "SECCOMP_FILTER_FLAG_LOG");
-    }
+    profile.flags |= flag->second;
   }
   return {};
 }
@@ -203,6 +224,13 @@ Parsed<ordered_json> read_json_object(const std::string& path, const std::string
   if (document.is_discarded() || !document.is_object())
     return fail("it is no JSON object", "look at it with jq");
   return document;
+}
+
+std::vector<std::string> seccomp_action_names() { return names_in(kActions); }
+std::vector<std::string> seccomp_operator_names() { return names_in(kTests); }
+std::vector<std::string> seccomp_flag_names() { return names_in(kFlags); }
+std::vector<std::string> seccomp_architecture_names() {
+  return {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"};
 }
 
 Parsed<SeccompProfile> parse_seccomp_profile(const ordered_json& document, const std::string& doing) {

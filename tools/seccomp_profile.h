@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <vector>
 
 #include "platform/seccomp_profile.h"
 #include "tools/run_options.h"
@@ -18,6 +19,12 @@ Parsed<platform::SeccompProfile> parse_seccomp_profile(const nlohmann::ordered_j
 Parsed<std::shared_ptr<const platform::SeccompFilter>> compile_seccomp_profile(
     const nlohmann::ordered_json& document, const std::string& doing);
 Parsed<std::shared_ptr<const platform::SeccompFilter>> read_seccomp_filter(const std::string& path);
+
+// The words of the specification that are understood.
+std::vector<std::string> seccomp_action_names();
+std::vector<std::string> seccomp_operator_names();
+std::vector<std::string> seccomp_architecture_names();
+std::vector<std::string> seccomp_flag_names();
 
 // The JSON in a file. Errors: it cannot be read, is no JSON, or no object.
 Parsed<nlohmann::ordered_json> read_json_object(const std::string& path, const std::string& doing);

@@ -1,0 +1,162 @@
+// A whole config.json, and the sandbox that it describes.
+#include "tools/oci/bundle.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace sandbox::tools::oci {
+
+namespace {
+
+using platform::NamespaceKind;
+
+// Any version from 1.0.0 on that is no later major one.
+bool is_supported_version(const std::string& version) {
+  unsigned major_part = 0, minor_part = 0, patch = 0;
+  return std::sscanf(version.c_str(), "%u.%u.%u", &major_part, &minor_part, &patch) == 3 && major_part == 1;
+}
+
+std::vector<Hook> read_hook_list(const JsonNode& node) {
+  std::vector<Hook> hooks;
+  for (const JsonNode& item : node.items()) {
+    Hook hook{.path = item["path"].text(), .args = item["args"].texts(), .env = item["env"].texts()};
+    if (!hook.path.starts_with('/')) item["path"].fail("it is no absolute path");
+    if (const JsonNode timeout = item["timeout"]) {
+      hook.timeout = std::chrono::seconds(timeout.number());
+      if (timeout.number() <= 0) timeout.fail("it is not greater than 0");
+    }
+    hooks.push_back(std::move(hook));
+  }
+  return hooks;
+}
+
+// Not a link, and its last name no link either: what it names may not change under the sandbox's feet.
+void read_root(const JsonNode& root, Bundle& bundle) {
+  std::string path = root["path"].text();
+  if (path.empty()) return root["path"].fail("it is missing");
+  if (!path.starts_with('/')) path = bundle.directory + "/" + path;
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  struct stat status{};
+  if (::lstat(path.c_str(), &status) < 0)
+    return root["path"].fail(fmt::format("{}: {}", path, reason_in_words(Errno::last())),
+                             "a directory with the container's files");
+  if (S_ISLNK(status.st_mode))
+    return root["path"].fail(fmt::format("{} is a symbolic link", path), "its target");
+  if (!S_ISDIR(status.st_mode)) return root["path"].fail(fmt::format("{} is no directory", path));
+  char* real = ::realpath(path.c_str(), nullptr);
+  bundle.rootfs = real ? real : path;
+  std::free(real);
+  bundle.is_root_read_only = root["readonly"].is_true();
+}
+
+void check_names(const JsonNode& document, Bundle& bundle) {
+  constexpr size_t kLongestName = 64;
+  for (auto [key, name] : {std::pair{"hostname", &bundle.hostname}, {"domainname", &bundle.domainname}}) {
+    *name = document[key].text();
+    if (name->size() > kLongestName) document[key].fail("it is longer than 64 bytes");
+    if (!name->empty() && !bundle.has_new(NamespaceKind::kUts))
+      document[key].fail("the container has no UTS namespace of its own", "a new one in linux.namespaces");
+  }
+}
+
+bool is_in_user_namespace() {
+  int64_t inside = 0, outside = 0, count = 0;
+  FILE* map = std::fopen("/proc/self/uid_map", "re");
+  if (map == nullptr) return true;
+  const bool is_read = std::fscanf(map, "%ld %ld %ld", &inside, &outside, &count) == 3;
+  std::fclose(map);
+  return !is_read || inside != 0 || outside != 0 || count != UINT32_MAX;
+}
+
+}  // namespace
+
+bool Bundle::has_new(NamespaceKind kind) const { return std::ranges::count(new_namespaces, kind) > 0; }
+
+const JoinedNamespace* Bundle::joined(NamespaceKind kind) const {
+  auto found = std::ranges::find(joined_namespaces, kind, &JoinedNamespace::kind);
+  return found == joined_namespaces.end() ? nullptr : &*found;
+}
+
+Hooks read_hooks(const JsonNode& node) {
+  return {.prestart = read_hook_list(node["prestart"]),
+          .create_runtime = read_hook_list(node["createRuntime"]),
+          .create_container = read_hook_list(node["createContainer"]),
+          .start_container = read_hook_list(node["startContainer"]),
+          .poststart = read_hook_list(node["poststart"]),
+          .poststop = read_hook_list(node["poststop"])};
+}
+
+Configured<Bundle> bundle_of(const nlohmann::json& document, const std::string& directory) {
+  Problems problems;
+  const JsonNode root(&document, "", problems);
+  Bundle bundle{.directory = directory};
+  bundle.oci_version = root["ociVersion"].text();
+  if (!is_supported_version(bundle.oci_version))
+    root["ociVersion"].fail(fmt::format("`{}` is no version that is supported", bundle.oci_version),
+                            "1.0.0 or later");
+  read_root(root["root"], bundle);
+  if (!root["process"]) root["process"].fail("it is missing");
+  bundle.process = read_process(root["process"]);
+  bundle.mounts = read_mounts(root["mounts"], directory);
+  bundle.hooks = read_hooks(root["hooks"]);
+  if (!bundle.hooks.start_container.empty())
+    root["hooks"]["startContainer"].fail("hooks inside the container are not supported", "createContainer");
+  bundle.annotations = root["annotations"].text_map();
+  if (!root["linux"]) root["linux"].fail("it is missing");
+  read_linux(root["linux"], bundle);
+  check_names(root, bundle);
+  for (const char* platform_name : {"solaris", "windows", "vm", "zos", "freebsd"})
+    root[platform_name].refuse("it is of another platform");
+  if (!problems.is_empty()) return std::unexpected(problems.first());
+  bundle.seccomp = TRY(read_seccomp(root["linux"]["seccomp"]));
+  return bundle;
+}
+
+Configured<Bundle> read_bundle(const std::string& directory) {
+  nlohmann::json document = TRY(read_json_file(directory + "/config.json"));
+  return bundle_of(document, directory);
+}
+
+SandboxConfig sandbox_config(const Bundle& bundle) {
+  SandboxConfig config;
+  config.argv = bundle.process.args;
+  config.environment = bundle.process.env;
+  config.working_directory = bundle.process.cwd;
+  config.rootfs = bundle.rootfs;
+  config.overlay = SandboxConfig::Overlay::kNone;
+  config.is_root_read_only = bundle.is_root_read_only;
+  config.masked_paths = bundle.masked_paths;
+  config.user = bundle.process.user;
+  config.hostname = bundle.hostname;
+  config.init = platform::LaunchOptions::Init::kProgram;
+  config.network = SandboxConfig::Network::kHost;
+
+  ContainerConfig container;
+  container.mounts = bundle.mounts;
+  container.devices = bundle.devices;
+  container.read_only_paths = bundle.read_only_paths;
+  container.new_namespaces = bundle.new_namespaces;
+  container.joined_namespaces = bundle.joined_namespaces;
+  container.uid_map = bundle.uid_map;
+  container.gid_map = bundle.gid_map;
+  container.capabilities = bundle.process.capabilities;
+  container.limits = bundle.process.limits;
+  // The defaults of an engine that an ordinary user runs are more than that user may have.
+  if (is_in_user_namespace() || ::geteuid() != 0)
+    container.limits_above = ContainerConfig::LimitsAbove::kClamp;
+  container.personality = bundle.personality;
+  container.umask = bundle.process.umask;
+  container.domainname = bundle.domainname;
+  if (bundle.process.has_terminal) container.terminal = ContainerConfig::Terminal::kOwn;
+  container.console_height = bundle.process.console_height;
+  container.console_width = bundle.process.console_width;
+  config.seccomp = bundle.seccomp;
+  config.container = std::move(container);
+  return config;
+}
+
+}  // namespace sandbox::tools::oci

@@ -1,0 +1,185 @@
+// The linux part of config.json: namespaces, id maps, devices, sysctls, seccomp and paths.
+#include <sys/personality.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+
+#include "tools/oci/bundle.h"
+#include "tools/seccomp_profile.h"
+
+namespace sandbox::tools::oci {
+
+namespace {
+
+using platform::NamespaceKind;
+
+struct NamespaceWord {
+  const char* name;
+  NamespaceKind kind;
+};
+constexpr NamespaceWord kNamespaces[] = {
+    {"pid", NamespaceKind::kPid},       {"network", NamespaceKind::kNet}, {"mount", NamespaceKind::kMount},
+    {"ipc", NamespaceKind::kIpc},       {"uts", NamespaceKind::kUts},     {"user", NamespaceKind::kUser},
+    {"cgroup", NamespaceKind::kCgroup},
+};
+
+void read_namespaces(const JsonNode& node, Bundle& bundle) {
+  bool has_mount = false;
+  std::vector<NamespaceKind> seen;
+  for (const JsonNode& item : node.items()) {
+    const std::string type = item["type"].text(), path = item["path"].text();
+    auto word = std::ranges::find_if(kNamespaces, [&](const auto& one) { return type == one.name; });
+    if (word == std::end(kNamespaces)) {
+      item["type"].fail(fmt::format("`{}` is no kind of namespace that is supported", type));
+      continue;
+    }
+    if (std::ranges::count(seen, word->kind) > 0) item.fail(fmt::format("there are two of `{}`", type));
+    seen.push_back(word->kind);
+    has_mount |= word->kind == NamespaceKind::kMount;
+    if (path.empty()) {
+      bundle.new_namespaces.push_back(word->kind);
+    } else if (word->kind == NamespaceKind::kMount) {
+      item["path"].fail("the sentry's file system cannot be joined", "a mount namespace without a path");
+    } else if (!path.starts_with('/')) {
+      item["path"].fail("it is no absolute path");
+    } else {
+      bundle.joined_namespaces.push_back({word->kind, path});
+    }
+  }
+  if (!has_mount)
+    node.fail("there is no mount namespace, and a sandbox always has one", R"({"type": "mount"})");
+}
+
+std::optional<IdMap> read_id_map(const JsonNode& node) {
+  std::vector<IdMap::Range> ranges;
+  for (const JsonNode& item : node.items()) {
+    auto id = [&](const char* key) { return static_cast<uint32_t>(item[key].number_between(0, UINT32_MAX)); };
+    const IdMap::Range range{id("containerID"), id("hostID"), id("size")};
+    if (range.count == 0) item["size"].fail("it is 0");
+    ranges.push_back(range);
+  }
+  if (ranges.empty()) return std::nullopt;
+  return IdMap(std::move(ranges));
+}
+
+// Those that the sandbox has in any case.
+bool is_standard_device(const std::string& path) {
+  static constexpr const char* kPaths[] = {"/dev/null",    "/dev/zero", "/dev/full", "/dev/random",
+                                           "/dev/urandom", "/dev/tty",  "/dev/ptmx", "/dev/console"};
+  return std::ranges::any_of(kPaths, [&](const char* one) { return path == one; });
+}
+
+void read_device(const JsonNode& node, Bundle& bundle) {
+  const std::string path = node["path"].text(), type = node["type"].text();
+  const auto major_number = static_cast<unsigned>(node["major"].number_between(0, 4095));
+  const auto minor_number = static_cast<unsigned>(node["minor"].number_between(0, 1048575));
+  if (is_standard_device(path)) return;
+  if (type != "b" && type != "c" && type != "u")
+    return node["type"].fail(fmt::format("`{}` is not supported", type), "c, u or b");
+  if (!path.starts_with("/dev/") || path.find("/../") != path.npos)
+    return node["path"].fail("a device outside of /dev is not supported", "a path below /dev");
+  struct stat status{};
+  const bool is_there = ::stat(path.c_str(), &status) == 0 &&
+                        (type == "b" ? S_ISBLK(status.st_mode) : S_ISCHR(status.st_mode)) &&
+                        status.st_rdev == makedev(major_number, minor_number);
+  if (!is_there)
+    return node.fail(fmt::format("the host has no such device {}:{} at {}", major_number, minor_number, path),
+                     "a device that is on the host under the same path");
+  if (node["fileMode"] && (node["fileMode"].number() & 0777) != (status.st_mode & 0777))
+    return node["fileMode"].fail("it is not the mode that the host's device has", "leave it out");
+  for (const auto& [key, owner] : {std::pair{"uid", status.st_uid}, {"gid", status.st_gid}})
+    if (node[key] && node[key].number() != owner)
+      return node[key].fail("it is not the owner that the host's device has", "leave it out");
+  bundle.devices.push_back({path, major_number, minor_number});
+}
+
+// Only what a namespace of the container's own holds: anything else would change the host.
+bool has_own(const Bundle& bundle, NamespaceKind kind) {
+  return bundle.has_new(kind) || bundle.joined(kind) != nullptr;
+}
+
+void read_sysctls(const JsonNode& node, Bundle& bundle) {
+  static constexpr const char* kIpc[] = {"kernel.msgmax", "kernel.msgmnb",         "kernel.msgmni",
+                                         "kernel.sem",    "kernel.shmall",         "kernel.shmmax",
+                                         "kernel.shmmni", "kernel.shm_rmid_forced"};
+  for (const auto& [key, value] : node.text_map()) {
+    std::string name = key;
+    // "net/ipv4/conf/eth0.1/forwarding" has its dots for itself.
+    if (name.find('/') == name.npos) std::ranges::replace(name, '.', '/');
+    std::string dotted = name;
+    std::ranges::replace(dotted, '/', '.');
+    NamespaceKind kind;
+    if (dotted.starts_with("net."))
+      kind = NamespaceKind::kNet;
+    else if (dotted.starts_with("fs.mqueue.") || std::ranges::count(kIpc, dotted) > 0)
+      kind = NamespaceKind::kIpc;
+    else if (dotted == "kernel.domainname" || dotted == "kernel.hostname")
+      kind = NamespaceKind::kUts;
+    else
+      return node.fail(fmt::format("{} is not of a namespace: it would change the host", dotted));
+    if (("/" + name + "/").find("/../") != std::string::npos)
+      return node.fail(fmt::format("{} leads elsewhere", dotted));
+    if (!has_own(bundle, kind))
+      return node.fail(fmt::format("{} would change the host, whose namespace the container shares", dotted));
+    bundle.sysctls[name] = value;
+  }
+}
+
+void read_personality(const JsonNode& node, Bundle& bundle) {
+  if (!node) return;
+  const std::string domain = node["domain"].text();
+  if (domain == "LINUX")
+    bundle.personality = PER_LINUX;
+  else if (domain == "LINUX32")
+    bundle.personality = PER_LINUX32;
+  else
+    node["domain"].fail(fmt::format("`{}` is neither LINUX nor LINUX32", domain));
+  node["flags"].refuse("flags are not defined by the specification yet");
+}
+
+}  // namespace
+
+std::vector<std::string> namespace_names() {
+  std::vector<std::string> names;
+  for (const NamespaceWord& word : kNamespaces) names.emplace_back(word.name);
+  std::ranges::sort(names);
+  return names;
+}
+
+void read_linux(const JsonNode& node, Bundle& bundle) {
+  read_namespaces(node["namespaces"], bundle);
+  bundle.uid_map = read_id_map(node["uidMappings"]);
+  bundle.gid_map = read_id_map(node["gidMappings"]);
+  if (bundle.uid_map && !bundle.has_new(NamespaceKind::kUser))
+    node["uidMappings"].fail("they need a new user namespace", R"({"type": "user"} in linux.namespaces)");
+  for (const JsonNode& device : node["devices"].items()) read_device(device, bundle);
+  bundle.cgroups_path = node["cgroupsPath"].text();
+  bundle.settings = read_resources(node["resources"]);
+  read_sysctls(node["sysctl"], bundle);
+  for (const char* key : {"listenerPath", "listenerMetadata"})
+    node["seccomp"][key].refuse("calls cannot be handed to another process: they are the sentry's");
+  bundle.masked_paths = node["maskedPaths"].texts();
+  bundle.read_only_paths = node["readonlyPaths"].texts();
+  for (const char* key : {"maskedPaths", "readonlyPaths"})
+    for (const JsonNode& path : node[key].items())
+      if (!path.text().starts_with('/') || ("/" + path.text() + "/").find("/../") != std::string::npos)
+        path.fail("it is no absolute path without `..`");
+  read_personality(node["personality"], bundle);
+  const std::string propagation = node["rootfsPropagation"].text();
+  constexpr const char* kPropagations[] = {"", "private", "rprivate", "slave", "rslave"};
+  if (std::ranges::count(kPropagations, propagation) == 0)
+    node["rootfsPropagation"].fail("mounts inside are never seen outside", "private");
+  node["mountLabel"].refuse("SELinux labels are not applied", "label=disable");
+  node["timeOffsets"].refuse("time namespaces are not supported");
+  node["intelRdt"].refuse("cache allocation is not supported");
+  node["memoryPolicy"].refuse("memory policies are not supported");
+  node["netDevices"].refuse("network devices are not moved", "let the engine do it");
+}
+
+Configured<std::shared_ptr<const platform::SeccompFilter>> read_seccomp(const JsonNode& node) {
+  if (!node) return nullptr;
+  return compile_seccomp_profile(nlohmann::ordered_json(node.value()), "use linux.seccomp");
+}
+
+}  // namespace sandbox::tools::oci

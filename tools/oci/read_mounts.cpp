@@ -1,0 +1,225 @@
+// The mounts of config.json: types and options, each understood or refused by its name.
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "tools/oci/bundle.h"
+
+namespace sandbox::tools::oci {
+
+namespace {
+
+enum class Effect {
+  kNone,  // how it is here anyway
+  kReadOnly,
+  kReadWrite,
+  kNoSuid,
+  kSuid,
+  kNoDev,
+  kDev,
+  kNoExec,
+  kExec,
+  kBind,
+  kCopyUp,
+};
+
+struct Option {
+  const char* name;
+  Effect effect;
+};
+
+// Access times are kept as the file system below keeps them; a bind is always recursive and private, and what
+// it says of itself holds for everything below.
+constexpr Option kOptions[] = {
+    {"defaults", Effect::kNone},    {"ro", Effect::kReadOnly},      {"rw", Effect::kReadWrite},
+    {"rro", Effect::kReadOnly},     {"rrw", Effect::kReadWrite},    {"nosuid", Effect::kNoSuid},
+    {"suid", Effect::kSuid},        {"rnosuid", Effect::kNoSuid},   {"rsuid", Effect::kSuid},
+    {"nodev", Effect::kNoDev},      {"dev", Effect::kDev},          {"rnodev", Effect::kNoDev},
+    {"rdev", Effect::kDev},         {"noexec", Effect::kNoExec},    {"exec", Effect::kExec},
+    {"rnoexec", Effect::kNoExec},   {"rexec", Effect::kExec},       {"bind", Effect::kBind},
+    {"rbind", Effect::kBind},       {"private", Effect::kNone},     {"rprivate", Effect::kNone},
+    {"atime", Effect::kNone},       {"noatime", Effect::kNone},     {"relatime", Effect::kNone},
+    {"norelatime", Effect::kNone},  {"strictatime", Effect::kNone}, {"nostrictatime", Effect::kNone},
+    {"diratime", Effect::kNone},    {"nodiratime", Effect::kNone},  {"ratime", Effect::kNone},
+    {"rnoatime", Effect::kNone},    {"rrelatime", Effect::kNone},   {"rstrictatime", Effect::kNone},
+    {"rdiratime", Effect::kNone},   {"rnodiratime", Effect::kNone}, {"async", Effect::kNone},
+    {"tmpcopyup", Effect::kCopyUp},
+};
+
+struct Type {
+  const char* name;
+  MountEntry::Kind kind;
+};
+constexpr Type kTypes[] = {
+    {"bind", MountEntry::Kind::kBind},
+    {"none", MountEntry::Kind::kBind},
+    {"tmpfs", MountEntry::Kind::kTmpfs},
+    {"proc", MountEntry::Kind::kProc},
+    {"sysfs", MountEntry::Kind::kSysfs},
+    {"cgroup", MountEntry::Kind::kCgroup},
+    {"cgroup2", MountEntry::Kind::kCgroup},
+    {"devpts", MountEntry::Kind::kDevpts},
+    {"mqueue", MountEntry::Kind::kMessageQueues},
+};
+
+std::optional<uint64_t> parse_number(std::string_view text, int base) {
+  uint64_t number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// "64k", "65536", "1g".
+std::optional<uint64_t> parse_size(std::string_view text) {
+  unsigned shift = 0;
+  if (!text.empty()) {
+    switch (text.back()) {
+      case 'k':
+      case 'K':
+        shift = 10;
+        break;
+      case 'm':
+      case 'M':
+        shift = 20;
+        break;
+      case 'g':
+      case 'G':
+        shift = 30;
+        break;
+      default:
+        break;
+    }
+  }
+  if (shift != 0) text.remove_suffix(1);
+  auto number = parse_number(text, 10);
+  if (!number || *number > (UINT64_MAX >> shift)) return std::nullopt;
+  return *number << shift;
+}
+
+// "size=65536k" and its like; whether it was understood.
+bool take_data(MountEntry& entry, const std::string& option) {
+  const size_t equals = option.find('=');
+  if (equals == option.npos) return entry.kind == MountEntry::Kind::kDevpts && option == "newinstance";
+  const std::string key = option.substr(0, equals), value = option.substr(equals + 1);
+  if (entry.kind == MountEntry::Kind::kDevpts)
+    return (key == "ptmxmode" && parse_number(value, 8) == 0666) ||
+           (key == "mode" && parse_number(value, 8) == 0620) || (key == "gid" && value == "5");
+  const bool is_memory = entry.kind == MountEntry::Kind::kTmpfs || entry.kind == MountEntry::Kind::kDevices;
+  if (!is_memory) return false;
+  if (key == "size" || key == "nr_inodes") {
+    auto number = parse_size(value);
+    if (number) (key == "size" ? entry.size_bytes : entry.inode_limit) = *number;
+    return number.has_value();
+  }
+  if (key == "mode") {
+    auto mode = parse_number(value, 8);
+    if (mode) entry.mode = static_cast<uint32_t>(*mode & 07777);
+    return mode && *mode <= 07777;
+  }
+  if (key != "uid" && key != "gid") return false;
+  auto id = parse_number(value, 10);
+  if (id) (key == "uid" ? entry.uid : entry.gid) = static_cast<uint32_t>(*id);
+  return id && *id < UINT32_MAX;
+}
+
+void apply(MountEntry& entry, Effect effect) {
+  switch (effect) {
+    case Effect::kNone:
+    case Effect::kBind:
+      return;
+    case Effect::kReadOnly:
+    case Effect::kReadWrite:
+      entry.flags.is_read_only = effect == Effect::kReadOnly;
+      return;
+    case Effect::kNoSuid:
+    case Effect::kSuid:
+      entry.flags.is_nosuid = effect == Effect::kNoSuid;
+      return;
+    case Effect::kNoDev:
+    case Effect::kDev:
+      entry.flags.is_nodev = effect == Effect::kNoDev;
+      return;
+    case Effect::kNoExec:
+    case Effect::kExec:
+      entry.flags.is_noexec = effect == Effect::kNoExec;
+      return;
+    case Effect::kCopyUp:
+      entry.contents = MountEntry::Contents::kCopyUp;
+      return;
+  }
+}
+
+const Option* find_option(const std::string& name) {
+  auto found = std::ranges::find_if(kOptions, [&](const Option& option) { return name == option.name; });
+  return found == std::end(kOptions) ? nullptr : &*found;
+}
+
+MountEntry::Kind kind_of(const JsonNode& node, const std::vector<std::string>& options) {
+  auto is_bind = [](const std::string& name) {
+    const Option* option = find_option(name);
+    return option != nullptr && option->effect == Effect::kBind;
+  };
+  if (std::ranges::any_of(options, is_bind)) return MountEntry::Kind::kBind;
+  const std::string type = node["type"].text();
+  auto found = std::ranges::find_if(kTypes, [&](const Type& one) { return type == one.name; });
+  if (found == std::end(kTypes) || found->kind == MountEntry::Kind::kBind) {
+    node["type"].fail(fmt::format("`{}` is no type of mount that a container can have", type),
+                      "bind, tmpfs, proc, sysfs, devpts, mqueue, cgroup");
+    return MountEntry::Kind::kTmpfs;
+  }
+  return found->kind;
+}
+
+// A relative destination counts from the root, as older engines write it.
+std::string absolute(std::string path, const std::string& base) {
+  return path.starts_with('/') ? path : base + "/" + path;
+}
+
+MountEntry read_mount(const JsonNode& node, const std::string& bundle_directory) {
+  const std::vector<std::string> options = node["options"].texts();
+  MountEntry entry{.kind = kind_of(node, options)};
+  entry.flags = {.is_nosuid = false};
+  entry.destination = absolute(node["destination"].text(), "");
+  if (node["destination"].text().empty()) node["destination"].fail("it is missing");
+  if (("/" + entry.destination + "/").find("/../") != std::string::npos)
+    node["destination"].fail("it has `..` in it");
+  entry.source = node["source"].text();
+  if (entry.kind == MountEntry::Kind::kBind) {
+    if (entry.source.empty()) node["source"].fail("it is missing");
+    entry.source = absolute(entry.source, bundle_directory);
+  } else if (entry.source.empty()) {
+    entry.source = node["type"].text();
+  }
+  while (entry.destination.size() > 1 && entry.destination.ends_with('/')) entry.destination.pop_back();
+  if (entry.kind == MountEntry::Kind::kTmpfs && entry.destination == "/dev")
+    entry.kind = MountEntry::Kind::kDevices;
+  for (const std::string& name : options) {
+    if (const Option* option = find_option(name))
+      apply(entry, option->effect);
+    else if (!take_data(entry, name))
+      node["options"].fail(fmt::format("`{}` is no option that is understood there", name), "leave it out");
+  }
+  if (entry.contents == MountEntry::Contents::kCopyUp && entry.kind != MountEntry::Kind::kTmpfs)
+    node["options"].fail("tmpcopyup is for a tmpfs", "leave it out");
+  node["uidMappings"].refuse("mounts with ids of their own are not supported");
+  node["gidMappings"].refuse("mounts with ids of their own are not supported");
+  return entry;
+}
+
+}  // namespace
+
+std::vector<MountEntry> read_mounts(const JsonNode& node, const std::string& bundle_directory) {
+  std::vector<MountEntry> mounts;
+  for (const JsonNode& item : node.items()) mounts.push_back(read_mount(item, bundle_directory));
+  return mounts;
+}
+
+std::vector<std::string> mount_option_names() {
+  std::vector<std::string> names;
+  for (const Option& option : kOptions) names.emplace_back(option.name);
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace sandbox::tools::oci

@@ -1,0 +1,33 @@
+// Lines of the log, as logrus of the engines' other runtimes writes them.
+#include "tools/oci/runtime_log.h"
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/json_text.h"
+
+namespace sandbox::tools::oci {
+
+void RuntimeLog::write_error(const RunFailure& failure) const {
+  if (path_.empty()) return;
+  std::string message = fmt::format("cannot {}: {}", failure.doing, failure.reason);
+  // Engines make exit code 127 of these words.
+  constexpr int kNotFound = 127;
+  if (failure.exit_code == kNotFound) message += " (executable file not found: no such file or directory)";
+  if (!failure.advice.empty()) message += fmt::format("; try: {}", failure.advice);
+  const time_t now = ::time(nullptr);
+  tm parts{};
+  ::gmtime_r(&now, &parts);
+  char time_text[32];
+  std::strftime(time_text, sizeof time_text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  const std::string quoted = json_string(message);
+  const std::string line =
+      format_ == Format::kJson
+          ? fmt::format("{{\"level\":\"error\",\"msg\":{},\"time\":\"{}\"}}\n", quoted, time_text)
+          : fmt::format("time=\"{}\" level=error msg={}\n", time_text, quoted);
+  UniqueFd file(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0644));
+  if (file) (void)!::write(file.get(), line.data(), line.size());
+}
+
+}  // namespace sandbox::tools::oci
