@@ -20,7 +20,8 @@ using cgroup::kUnlimited;
 
 std::unexpected<RunFailure> refuse(std::string_view option, std::string_view value, std::string reason,
                                    std::string advice) {
-  return std::unexpected(RunFailure{.doing = fmt::format("use {} {}", option, printable(value)),
+  std::string shown = value.empty() ? "''" : printable(value);
+  return std::unexpected(RunFailure{.doing = fmt::format("use {} {}", option, shown),
                                     .reason = std::move(reason),
                                     .advice = std::move(advice)});
 }
@@ -145,7 +146,9 @@ Parsed<IoLimit> parse_io(const std::string& text) {
                                                       : nullptr;
     if (field == nullptr || equals == std::string::npos)
       return refuse("--io-max", text, fmt::format("`{}` is no limit of a disk", printable(part)), kIoAdvice);
-    *field = TRY(parse_bytes("--io-max", part.substr(equals + 1)));
+    auto value = parse_bytes("--io-max", part.substr(equals + 1));
+    if (!value) return refuse("--io-max", text, fmt::format("{}: {}", key, value.error().reason), kIoAdvice);
+    *field = *value;
   }
   return limit;
 }

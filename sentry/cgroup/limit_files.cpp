@@ -165,8 +165,10 @@ bool some_disk_uses_bfq() {
   if (disks == nullptr) return false;
   bool is_used = false;
   while (const dirent* disk = ::readdir(disks)) {
-    auto text = platform::read_host_file(fmt::format("/sys/block/{}/queue/scheduler", disk->d_name));
-    is_used = is_used || (text && text->contains("[bfq]"));
+    auto scheduler = platform::read_host_file(fmt::format("/sys/block/{}/queue/scheduler", disk->d_name));
+    auto size = platform::read_host_file(fmt::format("/sys/block/{}/size", disk->d_name));
+    // A loop device without a file is none.
+    is_used = is_used || (scheduler && scheduler->contains("[bfq]") && size && !size->starts_with("0"));
   }
   ::closedir(disks);
   return is_used;

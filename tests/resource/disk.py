@@ -3,6 +3,7 @@
 disk.py SANDBOX ENGINE [CASE...]: each function test_* is a case."""
 import mmap
 import os
+import re
 import shutil
 import subprocess
 
@@ -18,7 +19,7 @@ class Disk:
     def __init__(self, folder):
         if os.geteuid() != 0:
             raise Skip("disks are limited by root here")
-        self.folder, self.loop = folder, None
+        self.folder, self.loop, self.scheduler = folder, None, None
         try:
             self.mount_loop()
         except (subprocess.CalledProcessError, OSError) as reason:
@@ -56,16 +57,25 @@ class Disk:
     def use_bfq(self):
         if not self.loop:
             raise Skip("there is no loop device, and the scheduler of a disk in use is left alone")
-        path = f"/sys/block/{os.path.basename(self.loop)}/queue/scheduler"
+        self.scheduler = f"/sys/block/{os.path.basename(self.loop)}/queue/scheduler"
+        with open(self.scheduler) as scheduler:
+            self.scheduler_before = re.search(r"\[(.*)\]", scheduler.read()).group(1)
+        self.set_scheduler("bfq")
+
+    def set_scheduler(self, name):
         try:
-            with open(path, "w") as scheduler:
-                scheduler.write("bfq")
+            with open(self.scheduler, "w") as scheduler:
+                scheduler.write(name)
         except OSError:
-            raise Skip("the kernel has no bfq scheduler, which alone looks at weights") from None
+            self.scheduler = None
+            raise Skip(f"the kernel has no {name} scheduler, which alone looks at weights") from None
 
     def remove(self):
         subprocess.run(["umount", self.folder], capture_output=True)
         if self.loop:
+            # A loop device keeps it for the next file.
+            if self.scheduler:
+                self.set_scheduler(self.scheduler_before)
             subprocess.run(["losetup", "--detach", self.loop], capture_output=True)
             self.loop = None
 

@@ -144,7 +144,7 @@ def test_fork_bomb_stays_small():
     need_groups()
     name = unique("bomb")
     process = start("--name", name, "--pids-limit", "40", "--timeout", "3s", "--", "sh", "-c",
-                    "echo ready; b() { b | b & }; b 2> /dev/null; sleep 60")
+                    "echo ready; b() { b | b & }; b 2> /dev/null; exec sleep 60")  # which needs no fork
     most = 0
     while process.poll() is None:
         for folder in groups_of(name):
@@ -161,21 +161,33 @@ def test_fork_bomb_stays_small():
     equal(groups_of(name), [])
 
 
-def test_killed_sentry_leaves_nothing_for_long():
+def check_leftovers(name, death, clean_up):
+    """What a sentry that died by the signal `death` leaves is gone after `clean_up`."""
     need_groups()
-    name = unique("killed")
     process = start("--name", name, "--memory", "64m", "--", "sh", "-c", "sleep 1000 & sleep 1000 & echo ready; wait")
     members = []
     for folder in groups_of(name):
         with open(folder + "/cgroup.procs") as file:
             members += file.read().split()
     check(len(set(members)) >= 3, members)
-    process.kill()
+    process.send_signal(death)
     process.communicate()
     wait_until(lambda: not any(is_alive(pid) for pid in members), "the workload outlived its sentry")
     check(groups_of(name), "nobody cleaned up yet, so the test shows nothing")
-    equal(sandbox("run", "--pids-limit", "100", "true").returncode, 0)
-    equal(groups_of(name), [])
+    result = clean_up()
+    equal((result.returncode, groups_of(name)), (0, []))
+    return result
+
+
+def test_killed_sentry_leaves_nothing_for_long():
+    check_leftovers(unique("killed"), signal.SIGKILL, lambda: sandbox("run", "--pids-limit", "100", "true"))
+
+
+def test_gc_removes_what_a_crashed_sentry_left():
+    name = unique("crashed")
+    result = check_leftovers(name, signal.SIGSEGV, lambda: sandbox("gc"))
+    check(name in result.stdout, result.stdout)
+    check(name not in sandbox("gc").stdout, "it is removed twice")
 
 
 def test_terminated_sentry_cleans_up():
