@@ -71,4 +71,10 @@ class CallObserver {
   virtual void on_death(pid_t tid, int wait_status) = 0;
 };
 
+// Who watches which calls.
+struct Watch {
+  CallObserver& observer;
+  CallSet traced;
+};
+
 }  // namespace sandbox::platform

@@ -50,14 +50,6 @@ bool traces_everything(const CallSet& traced) {
                              [&](const SyscallRow& row) { return traced.contains(row.number); });
 }
 
-using CallInfo = __ptrace_syscall_info;
-
-Result<CallInfo> get_call_info(pid_t tid) {
-  CallInfo info{};
-  TRY(host_result(ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, &info)));
-  return info;
-}
-
 std::vector<char*> pointers_to(const std::vector<std::string>& strings) {
   std::vector<char*> pointers;
   for (const std::string& text : strings) pointers.push_back(const_cast<char*>(text.c_str()));

@@ -66,6 +66,9 @@ class RunningWorkload final : public Platform {
   void kill_all() override { (void)send_signal(process_.init_pidfd, SIGKILL); }
   void signal_first_task(int signal) override { (void)send_signal(process_.first_pidfd, signal); }
 
+  Result<void> watch(const Watch& watch) override { return tracer_.watch(watch); }
+  void unwatch() override { tracer_.unwatch(); }
+
   std::unique_ptr<GuestMemory> memory_of(pid_t host_tid) override {
     return std::make_unique<ProcessMemory>(host_tid);
   }

@@ -152,6 +152,12 @@ class Platform {
   // From any thread: a signal to the first process.
   virtual void signal_first_task(int signal) = 0;
 
+  // From any thread, while run() serves: every call of the set is told to the observer until unwatch()
+  // returns. The workload's filter knows nothing of it, so all calls stop, at their entry and exit. Errors:
+  // EBUSY: an observer is there already; ESRCH: the workload is at its end.
+  virtual Result<void> watch(const Watch& watch) = 0;
+  virtual void unwatch() = 0;
+
   // Memory of any thread of the workload.
   virtual std::unique_ptr<GuestMemory> memory_of(pid_t host_tid) = 0;
 };

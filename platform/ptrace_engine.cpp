@@ -110,7 +110,9 @@ void PtraceEngine::finish(pid_t tid, Registers registers, int64_t value) {
     value = -EINTR;
   }
   registers.rax = static_cast<uint64_t>(value);
-  if (set_registers(tid, registers)) tracer_.let_run(tid);
+  if (!set_registers(tid, registers)) return;
+  tracer_.note_answer(tid, value);
+  tracer_.let_run(tid);
 }
 
 void PtraceEngine::finish_natively(pid_t tid, uint64_t number) {

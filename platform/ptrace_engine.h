@@ -19,6 +19,7 @@ class PtraceEngine final : public TracerEngine {
   Result<void> on_first_exec(pid_t, const Registers&) override { return {}; }
   void on_seccomp_stop(pid_t tid, const Registers& registers) override;
   Change on_signal_stop(pid_t tid, Registers& registers) override;
+  void on_trap_stop(pid_t tid) override { tracer_.let_run(tid); }
   void on_thread_gone(pid_t tid) override;
 
  private:

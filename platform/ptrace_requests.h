@@ -26,6 +26,13 @@ inline Result<uint64_t> get_event_message(pid_t tid) {
   TRY(host_status(ptrace(PTRACE_GETEVENTMSG, tid, nullptr, &message)));
   return message;
 }
+// What a stop at a system call is about: PTRACE_SYSCALL_INFO_ENTRY, _EXIT, _SECCOMP or _NONE.
+using CallInfo = __ptrace_syscall_info;
+inline Result<CallInfo> get_call_info(pid_t tid) {
+  CallInfo info{};
+  TRY(host_result(ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, &info)));
+  return info;
+}
 // Lets it run, delivering `signal` (0: none).
 inline Result<void> resume(pid_t tid, int signal = 0) {
   return host_status(ptrace(PTRACE_CONT, tid, nullptr, static_cast<long>(signal)));
@@ -33,6 +40,10 @@ inline Result<void> resume(pid_t tid, int signal = 0) {
 // Lets it run to the end of the system call it is in.
 inline Result<void> resume_to_syscall_exit(pid_t tid) {
   return host_status(ptrace(PTRACE_SYSCALL, tid, nullptr, 0L));
+}
+// Lets it run to the entry or the exit of a system call, delivering `signal`.
+inline Result<void> resume_to_call(pid_t tid, int signal) {
+  return host_status(ptrace(PTRACE_SYSCALL, tid, nullptr, static_cast<long>(signal)));
 }
 // Leaves it stopped by job control until SIGCONT.
 inline Result<void> leave_stopped(pid_t tid) { return host_status(ptrace(PTRACE_LISTEN, tid, nullptr, 0L)); }

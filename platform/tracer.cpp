@@ -113,7 +113,7 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
       return handle_signal(tid, status.signal());
     // ESRCH from here on means that it was killed meanwhile; its end is the next thing waitpid tells.
     case Kind::kGroupStop:
-      if (observation_ != nullptr) observation_->observer.on_group_stop(tid, status.signal());
+      if (CallObserver* told = observer()) told->on_group_stop(tid, status.signal());
       (void)leave_stopped(tid);
       return;
     case Kind::kTrap:
@@ -125,7 +125,7 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
 
 // ESRCH means that it was killed meanwhile; its end is the next thing waitpid tells.
 void Tracer::let_run(pid_t tid, int signal) {
-  (void)placement_.run(tid, [&] { return resume(tid, signal); });
+  (void)placement_.run(tid, [&] { return watch_ ? resume_to_call(tid, signal) : resume(tid, signal); });
 }
 
 Result<void> Tracer::let_finish(pid_t tid) {
@@ -149,7 +149,7 @@ void Tracer::announce(pid_t parent, pid_t child, uint64_t flags) {
   }
   tracees_.emplace(child, Tracee{tgid});
   supervisor_.on_clone(parent, child, flags);
-  if (observation_ != nullptr) observation_->observer.on_birth(parent, child);
+  if (CallObserver* told = observer()) told->on_birth(parent, child);
 }
 
 // The parent's event and the child's first stop come in either order; the child runs after both.
@@ -250,7 +250,7 @@ void Tracer::handle_gone(pid_t tid, WaitStatus status) {
   if (tracee.exec) retry_delayed_exec(tracee.tgid);
   engine_->on_thread_gone(tid);
   supervisor_.on_thread_exit(tid, status.raw());
-  if (observation_ != nullptr) observation_->observer.on_death(tid, status.raw());
+  if (CallObserver* told = observer()) told->on_death(tid, status.raw());
 }
 
 // ---- execve ----
@@ -459,6 +459,7 @@ void Tracer::handle_exec(pid_t tid, const Registers& registers) {
 void Tracer::handle_syscall_stop(pid_t tid) {
   auto registers = get_registers(tid);
   if (!registers) return;
+  if (has_watched_ && handle_watched_stop(tid, *registers)) return;
   Tracee& tracee = tracees_.at(tid);
   // Another thread's exec may come out where the leader was in a call of its own.
   const bool is_exec = registers->orig_rax == SYS_execve || registers->orig_rax == SYS_execveat;
@@ -478,6 +479,7 @@ void Tracer::handle_syscall_stop(pid_t tid) {
   restored.rax = registers->rax;
   tracee.exec.reset();
   tell_return(tid, static_cast<uint32_t>(restored.orig_rax), static_cast<int64_t>(restored.rax));
+  tell_watched_return(tid, static_cast<int64_t>(restored.rax));
   if (set_registers(tid, restored)) let_run(tid);
   retry_delayed_exec(tracee.tgid);
 }
@@ -504,8 +506,8 @@ uint64_t Tracer::finish_exec(pid_t tgid) {
     tracees_.erase(tid);
     engine_->on_thread_gone(tid);
   }
-  tracees_.at(tgid).is_loading = observation_ != nullptr || enforcement_ != nullptr;
-  if (observation_ != nullptr) observation_->observer.on_exec(maker, tgid);
+  tracees_.at(tgid).is_loading = observer() != nullptr || enforcement_ != nullptr;
+  if (CallObserver* told = observer()) told->on_exec(maker, tgid);
   std::lock_guard lock(exec_mutex_);
   completed_execs_.insert(tgid);
   return *number;
@@ -543,12 +545,12 @@ void Tracer::handle_signal(pid_t tid, int signal) {
   }
   auto registers = get_registers(tid);
   if (!registers) return;
-  if (observation_ != nullptr || enforcement_ != nullptr) {
+  if (observer() != nullptr || enforcement_ != nullptr) {
     siginfo_t info{};
     if (ptrace(PTRACE_GETSIGINFO, tid, nullptr, &info) < 0) return;
     if (enforcement_ != nullptr && signal == SIGSYS && info.si_code == kSysSeccomp)
       tell_profile_signal(tid, info, *registers);
-    if (observation_ != nullptr) observation_->observer.on_signal(tid, info, *registers);
+    if (CallObserver* told = observer()) told->on_signal(tid, info, *registers);
   }
   if (engine_->on_signal_stop(tid, *registers) == TracerEngine::Change::kRegisters) {
     if (!set_registers(tid, *registers)) return;
@@ -570,7 +572,10 @@ Result<Registers> Tracer::finish_syscall(pid_t tid, uint64_t expected_number) {
   WaitStatus status(raw);
   if (status.kind() == WaitStatus::Kind::kSyscallStop) {
     auto registers = TRY(get_registers(tid));
-    if (registers.orig_rax == expected_number) return registers;
+    if (registers.orig_rax == expected_number) {
+      tracees_.at(tid).is_past_exit = true;
+      return registers;
+    }
   }
   // Killed, or the thread that now has this id comes out of an execve of its own.
   deferred_.emplace_back(tid, status);
@@ -603,6 +608,7 @@ Result<int64_t> Tracer::repeat_syscall(pid_t tid, const Registers& original, Reg
     return err(ESRCH);
   }
   auto registers = TRY(get_registers(tid));
+  tracees_.at(tid).is_past_exit = true;
   return static_cast<int64_t>(registers.rax);
 }
 

@@ -35,7 +35,7 @@ class TracerEngine {
   enum class Change { kNone, kRegisters };
   virtual Change on_signal_stop(pid_t tid, Registers& registers) = 0;
   // The stop that PTRACE_INTERRUPT asked for, or the end of a group stop. The engine resumes the thread.
-  virtual void on_trap_stop(pid_t tid) { (void)resume(tid); }
+  virtual void on_trap_stop(pid_t tid) = 0;
   virtual void on_thread_gone(pid_t tid) = 0;
 };
 
@@ -54,6 +54,13 @@ class Tracer {
   Result<void> attach();
   // Serves events until neither a traced thread nor the init is left.
   Platform::Outcome serve();
+
+  // A watch of calls that begins while the workload runs, whose filter knows nothing of it: every call of
+  // every thread then stops at its entry and at its exit. From any thread. Errors: EBUSY: somebody watches
+  // already; ESRCH: serve() is over.
+  Result<void> watch(const Watch& watch);
+  // Once it returns, the observer of watch() is told nothing more.
+  void unwatch();
 
   // Why the first process never came to execute anything, once serve() is over.
   const std::optional<LaunchFailure>& launch_failure() const { return launch_failure_; }
@@ -78,6 +85,8 @@ class Tracer {
   // Tells who watches, if anybody does, of a call that the engine answers by itself.
   CallObserver::Interest tell_call(pid_t tid, const Registers& registers);
   void tell_return(pid_t tid, uint32_t number, int64_t result);
+  // The engine has put this result into the registers of a call, and lets it run next.
+  void note_answer(pid_t tid, int64_t result);
 
   // Resumes a thread in a seccomp stop to the end of its system call; its registers there.
   // Errors: ESRCH: it was killed, or its place taken by another thread's exec.
@@ -99,9 +108,17 @@ class Tracer {
     bool awaits_other_exec = false;  // stopped at its execve until another thread's is decided
     bool is_observed = false;        // in a call whose end is to be told
     bool is_loading = false;         // the loader runs: its calls are not the program's
+    bool is_past_exit = false;       // of its call: the exit stop has been used, none will come
     // Of a call that was made to meet the profile's action in the kernel.
     std::optional<uint64_t> refused_number;
   };
+
+  // Who is told of births, deaths, execs and signals; null: nobody.
+  CallObserver* observer() const;
+  bool handle_watched_stop(pid_t tid, const Registers& registers);
+  void tell_watched_entry(pid_t tid, const Registers& registers, const CallInfo& info);
+  void tell_watched_return(pid_t tid, int64_t result);
+  bool is_end_of_exec(pid_t tid, const Registers& registers) const;
 
   // Lets it run to the end of the system call it is in. Errors: ESRCH.
   Result<void> let_finish(pid_t tid);
@@ -142,7 +159,9 @@ class Tracer {
   const LaunchedProcess& process_;
   const EngineKind kind_;
   TracerEngine* engine_ = nullptr;
-  const Observation* observation_ = nullptr;  // null: nobody watches
+  const Observation* observation_ = nullptr;  // from the start on; null: nobody watches
+  std::optional<Watch> watch_;                // never besides observation_
+  bool has_watched_ = false;                  // threads may still stop where a watch wanted it
   const Enforcement* enforcement_ = nullptr;  // null: no profile
   std::unordered_map<pid_t, Tracee> tracees_;
   std::unordered_map<pid_t, Newborn> newborns_;

@@ -30,6 +30,7 @@
 #include "sentry/setup_filesystems.h"
 #include "sentry/setup_ids.h"
 #include "sentry/signal_forwarder.h"
+#include "sentry/trace_service.h"
 
 namespace sandbox {
 
@@ -142,6 +143,7 @@ class Run {
   int reserved_descriptor() const;
   void hide_own_traces(pid_t first_task);
   Configured<bool> wait_for_start(pid_t first_task);
+  void prepare_trace_service();
   RunOutcome finish(int wait_status);
   vfs::Caller first_caller(vfs::Location cwd) const;
 
@@ -170,6 +172,8 @@ class Run {
   std::unique_ptr<vfs::Vfs> new_vfs_;
   std::unique_ptr<platform::Platform> platform_;
   std::unique_ptr<SignalForwarder> signals_;
+  std::optional<lifecycle::StateDirectory> state_;  // of a run that others can find
+  std::optional<TraceService> trace_service_;
 };
 
 Configured<void> Run::use_profile() {
@@ -240,7 +244,10 @@ Configured<void> Run::join_groups() {
   const bool has_groups = config_.container && !config_.container->cgroup_membership.empty();
   if (!config_.container) {
     registration_ = TRY(lifecycle::Registration::create(config_, outcome_.warnings));
-    if (registration_) launch_.cgroup_join_files = registration_->join_files();
+    if (registration_) {
+      launch_.cgroup_join_files = registration_->join_files();
+      if (auto state = lifecycle::StateDirectory::open()) state_.emplace(*std::move(state));
+    }
   }
   // A registration may have moved this process to another group.
   if (auto sources = cgroup::own_cgroup_sources()) cgroup_sources_ = *std::move(sources);
@@ -421,6 +428,13 @@ Configured<bool> Run::wait_for_start(pid_t first_task) {
   return control.wait_for_start(process->get()) == oci::ContainerControl::Outcome::kStart;
 }
 
+// For runs that others can find, unless they are traced from the start.
+void Run::prepare_trace_service() {
+  if (!state_ || config_.recorder != nullptr || !config_.begin_trace) return;
+  if (auto name = registration_->recorded_name())
+    trace_service_.emplace(*std::move(state_), *std::move(name));
+}
+
 RunOutcome Run::finish(int wait_status) {
   RunOutcome outcome = std::move(outcome_);
   outcome.exit_code = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
@@ -446,6 +460,7 @@ std::expected<RunOutcome, RunFailure> Run::run() {
   if (auto done = launch(); !done) return std::unexpected(done.error());
 
   signals_ = std::make_unique<SignalForwarder>();
+  prepare_trace_service();
   pid_t first = platform_->first_task();
   sentry_->add_first_task(first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_});
   pid_t init = config_.container ? 0 : sentry_->parent_of_first_task(first);
@@ -463,6 +478,8 @@ std::expected<RunOutcome, RunFailure> Run::run() {
     if (!*is_started) return std::move(outcome_);
   }
   signals_->start(*platform_, config_.timeout);
+  if (trace_service_ && trace_service_->start(*platform_, *subject_, config_.begin_trace))
+    registration_->note_traceable(TraceService::request_signal());
 
   auto ended = platform_->run(*program, config_.argv, config_.environment);
   if (!ended)

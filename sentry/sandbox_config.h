@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "platform/platform.h"
+#include "sandbox/unique_fd.h"
 #include "sentry/cgroup/limits.h"
 #include "sentry/cgroup/memory_kill.h"
 #include "sentry/oci/container_config.h"
@@ -21,6 +23,17 @@ namespace sandbox {
 namespace trace {
 class Recorder;
 }
+struct RunFailure;
+
+// One trace of a sandbox that runs already.
+class LiveTrace {
+ public:
+  virtual ~LiveTrace() = default;
+  virtual trace::Recorder& recorder() = 0;
+};
+// `options` as they were typed; the trace goes to `output`. From any thread.
+using BeginTrace = std::function<std::expected<std::unique_ptr<LiveTrace>, RunFailure>(
+    std::vector<std::string> options, UniqueFd output)>;
 
 struct BindMount {
   std::string source;       // host path
@@ -73,6 +86,8 @@ struct SandboxConfig {
   trace::Recorder* recorder = nullptr;  // is told of the run's calls; outlives it. Null: nobody watches
   // A container: nothing is mounted but its mounts, nothing is shared but what it says.
   std::optional<oci::ContainerConfig> container;
+  // Makes the trace that another command asks for while the program runs. Empty: none can.
+  BeginTrace begin_trace;
 };
 
 // What set-up or run could not do, in words for the person who typed the command.

@@ -59,19 +59,27 @@ void set_usage(CLI::App& app, std::string usage) {
 }
 
 std::optional<int> parse_command_line(CLI::App& app, std::vector<std::string> arguments) {
-  std::ranges::reverse(arguments);  // CLI11 takes them from the back
+  auto parsed = parse_words(app, std::move(arguments));
+  if (parsed) return std::nullopt;
+  if (parsed.error().exit_code != 0) return report(parsed.error());
+  fmt::print("{}", app.help());
+  return 0;
+}
+
+std::expected<void, RunFailure> parse_words(CLI::App& app, std::vector<std::string> words) {
+  std::ranges::reverse(words);  // CLI11 takes them from the back
   try {
-    app.parse(std::move(arguments));
-    return std::nullopt;
+    app.parse(std::move(words));
+    return {};
   } catch (const CLI::CallForHelp&) {
-    fmt::print("{}", app.help());
-    return 0;
+    return std::unexpected(
+        RunFailure{.doing = "do more", .reason = "--help is asked for", .advice = "", .exit_code = 0});
   } catch (const CLI::ExtrasError&) {
-    return report(unknown_argument(app, app.remaining().front()));
+    return std::unexpected(unknown_argument(app, app.remaining().front()));
   } catch (const CLI::ParseError& error) {
-    return report({.doing = "understand the command line",
-                   .reason = printable(error.what()),
-                   .advice = fmt::format("sandbox {} --help", app.get_name())});
+    return std::unexpected(RunFailure{.doing = "understand the command line",
+                                      .reason = printable(error.what()),
+                                      .advice = fmt::format("sandbox {} --help", app.get_name())});
   }
 }
 

@@ -11,6 +11,7 @@
 #include "sentry/lifecycle/state_directory.h"
 #include "tools/command_line.h"
 #include "tools/limit_options.h"
+#include "tools/live_trace.h"
 #include "tools/messages.h"
 #include "tools/run_options.h"
 #include "tools/sandbox_options.h"
@@ -279,6 +280,7 @@ Parsed<SandboxConfig> make_config(const CLI::App& app, const RunOptions& options
     config.seccomp = TRY(read_seccomp_filter(options.seccomp));
     config.tell_violation = [](const std::string& text) { warn(text); };
   }
+  config.begin_trace = begin_live_trace;
   return config;
 }
 

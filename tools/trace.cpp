@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "platform/host_tracer.h"
+#include "tools/live_trace.h"
 #include "tools/messages.h"
 #include "tools/sandbox_options.h"
 #include "tools/trace_findings.h"
@@ -86,7 +87,7 @@ int trace_on_host(const TraceOptions& options, const std::vector<std::string>& p
   running_tracer = &tracer;
   if (program.empty()) {
     for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) detach_on(signal);
-    for (int pid : options.pids()) {
+    for (pid_t pid : options.pids()) {
       auto attached = tracer.attach(pid);
       if (attached) continue;
       return report({.doing = fmt::format("attach to process {}", pid),
@@ -143,18 +144,26 @@ int verb_trace(int argc, char** argv) {
       "of\n"
       "one that runs already (--pid). The sandbox is that of `sandbox run`, with its options.",
       "trace");
-  set_usage(app,
-            "sandbox trace [OPTIONS] [--] PROGRAM [ARGUMENTS]\n       sandbox trace [OPTIONS] --pid PID");
+  set_usage(
+      app, "sandbox trace [OPTIONS] [--] PROGRAM [ARGUMENTS]\n       sandbox trace [OPTIONS] --pid PID|NAME");
   TraceOptions options(app);
   TraceFindings findings(app);
   SandboxOptions sandbox_options(app);
   CutCommandLine cut = cut_at_program(app, argc, argv);
   if (auto exit_code = parse_command_line(app, std::move(cut.options))) return *exit_code;
-  if (cut.program.empty() == options.pids().empty())
+  if (cut.program.empty() != options.is_attaching())
     return report(
         {.doing = "trace",
          .reason = cut.program.empty() ? "no program is named" : "there is both a program and --pid",
          .advice = "sandbox trace -- PROGRAM, or sandbox trace --pid PID"});
+  auto name = options.named_sandbox();
+  if (!name) return report(name.error());
+  if (*name && findings.is_wanted())
+    return report({.doing = "understand the command line",
+                   .reason = "--profile, --files and --explain need a whole run",
+                   .advice = "leave -p out and name the program"});
+  survive_closed_pipes();
+  if (*name) return trace_named_sandbox(**name, options);
 
   auto recorder_options = options.recorder_options();
   if (!recorder_options) return report(recorder_options.error());
@@ -169,7 +178,6 @@ int verb_trace(int argc, char** argv) {
   if (!outputs) return report(outputs.error());
   auto writer = options.make_writer(**outputs);
   if (!writer) return report(writer.error());
-  survive_closed_pipes();
   trace::WriterGroup writers;
   if (!findings.is_wanted() || options.shows_anyway()) writers.add(**writer);
   findings.add_writers(writers);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -30,13 +31,56 @@ constexpr trace::TextStyle::Colours kColours{.call = "\033[1m",
 
 }  // namespace
 
-TraceOptions::TraceOptions(CLI::App& app) {
+TraceOptions::TraceOptions(CLI::App& app) : app_(app) {
   app.add_flag("--host", is_on_host_, "watch the program on the host itself, without a sandbox");
-  app.add_option("-p,--pid", pids_, "attach to a running process; Ctrl-C lets it go")
-      ->type_name("PID")
+  app.add_option("-p,--pid", targets_, "attach to a running process or sandbox; Ctrl-C lets it go")
+      ->type_name("PID|NAME")
       ->allow_extra_args(false);
   add_output_options(app);
   add_filter_options(app);
+}
+
+bool TraceOptions::is_number(const std::string& target) {
+  return !target.empty() && target.find_first_not_of("0123456789") == target.npos && target.size() < 10;
+}
+
+std::vector<pid_t> TraceOptions::pids() const {
+  std::vector<pid_t> pids;
+  for (const std::string& target : targets_)
+    if (is_number(target)) pids.push_back(std::atoi(target.c_str()));
+  return pids;
+}
+
+Parsed<std::optional<std::string>> TraceOptions::named_sandbox() const {
+  const auto named = std::ranges::find_if_not(targets_, is_number);
+  if (named == targets_.end()) return std::nullopt;
+  if (targets_.size() > 1 || is_on_host_)
+    return refuse(fmt::format("{} is a sandbox, and there is something besides it", printable(*named)),
+                  "-p NAME alone, or -p PID as often as you like");
+  return *named;
+}
+
+// All but which. --output goes along for the form that lines have in a file; the command itself writes them
+// there.
+Parsed<std::vector<std::string>> TraceOptions::words_for_sentry(const trace::Outputs& outputs) const {
+  if (is_per_process_)
+    return refuse("--output-per-process does not go with a running sandbox", "-o FILE, or --process PID");
+  constexpr std::string_view kOwn[] = {"pid", "color"};
+  std::vector<std::string> words;
+  for (const CLI::Option* option : app_.get_options()) {
+    const bool has_long = !option->get_lnames().empty();
+    const std::string& name = has_long ? option->get_lnames().front() : option->get_snames().front();
+    if (std::ranges::find(kOwn, name) != std::end(kOwn)) continue;
+    const bool is_flag = option->get_items_expected_max() == 0;
+    for (const std::string& value : option->results()) {
+      std::string word = (has_long ? "--" : "-") + name;
+      if (!is_flag || value != "true") word += "=" + value;
+      words.push_back(std::move(word));
+    }
+  }
+  const bool is_coloured = !TRY(text_options(outputs)).style.colours.reset.empty();
+  words.push_back(is_coloured ? "--color=always" : "--color=never");
+  return words;
 }
 
 void TraceOptions::add_output_options(CLI::App& app) {

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,15 @@ class TraceOptions {
   Parsed<std::unique_ptr<trace::Outputs>> open_outputs() const;
   Parsed<std::unique_ptr<trace::Writer>> make_writer(trace::Outputs& outputs) const;
 
-  bool is_on_host() const { return is_on_host_ || !pids_.empty(); }
-  const std::vector<int>& pids() const { return pids_; }
+  bool is_on_host() const { return is_on_host_ || !pids().empty(); }
+  // What -p names: processes by number, or a sandbox.
+  bool is_attaching() const { return !targets_.empty(); }
+  std::vector<pid_t> pids() const;
+  // Nothing: processes. Errors: a sandbox and something besides it.
+  Parsed<std::optional<std::string>> named_sandbox() const;
+  // What the sentry of a sandbox is to be told to make the same trace as here. Errors: options that it cannot
+  // follow.
+  Parsed<std::vector<std::string>> words_for_sentry(const trace::Outputs& outputs) const;
   const std::string& output() const { return output_; }
   // Whether calls are left out.
   bool has_filters() const;
@@ -36,16 +44,19 @@ class TraceOptions {
   bool shows_anyway() const { return !output_.empty() || is_summary_; }
 
  private:
+  static bool is_number(const std::string& target);
   void add_output_options(CLI::App& app);
   void add_filter_options(CLI::App& app);
   Parsed<trace::TraceFilter> filter() const;
   Parsed<trace::CodeOptions> code_options() const;
   Parsed<trace::TextOptions> text_options(const trace::Outputs& outputs) const;
 
+  CLI::App& app_;
   std::string output_, format_ = "text", sort_ = "time", colour_ = "auto", min_duration_, where_,
                        instructions_;
   std::vector<std::string> calls_, paths_, errors_, processes_;
-  std::vector<int> descriptors_, pids_;
+  std::vector<std::string> targets_;
+  std::vector<int> descriptors_;
   std::vector<int64_t> results_;
   int clock_ = 0, column_ = 40;
   size_t string_bytes_ = 32;

@@ -115,6 +115,13 @@ void Registration::note(std::string_view line) {
   if (claim_) (void)claim_->append(line);
 }
 
+std::optional<std::string> Registration::recorded_name() const {
+  if (!claim_) return std::nullopt;
+  return claim_->name();
+}
+
+void Registration::note_traceable(int signal) { note(record_line("trace-signal", std::to_string(signal))); }
+
 void Registration::note_started(pid_t init, pid_t program) {
   join_files_.clear();
   note(record_words("running", {std::to_string(init), std::to_string(program)}));

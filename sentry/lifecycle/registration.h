@@ -32,6 +32,10 @@ class Registration {
   std::vector<int> join_files() const;
   std::optional<cgroup::MemoryKill> memory_kill() const { return group_->memory_kill(); }
 
+  // By which others may find it; nothing when there could be no record.
+  std::optional<std::string> recorded_name() const;
+  // The sentry may be asked for a trace, by this signal.
+  void note_traceable(int signal);
   // The workload's first processes, by their host pids.
   void note_started(pid_t init, pid_t program);
 

@@ -56,6 +56,7 @@ void take(SandboxRecord& record, std::string_view word, const std::vector<std::s
   if (word == "name") record.name = values[0];
   if (word == "group") record.groups.push_back(values[0]);
   if (word == "started") record.started_s = number_in<int64_t>(values[0]);
+  if (word == "trace-signal") record.trace_signal = number_in<int>(values[0]);
   if (values.size() < 2) return;
   if (word == "owner") {
     record.owner = number_in<pid_t>(values[0]);

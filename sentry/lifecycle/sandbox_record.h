@@ -23,6 +23,7 @@ struct SandboxRecord {
   std::vector<std::string> groups;  // host paths of control groups that were made, or were about to be
   pid_t init = 0;                   // process 1 inside; 0: not started yet
   pid_t program = 0;
+  int trace_signal = 0;  // asks the sentry to come to the meeting and be told what to trace; 0: it does not
 
   // The last component of each of `groups`: nobody else's group is called like this.
   std::string group_name() const;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -105,6 +106,42 @@ Result<Claim> StateDirectory::claim(const std::string& name, Missing missing) co
     // Its last owner may have taken the file away between our open and our lock.
     if (TRY(has_name_still(file.get()))) return Claim(duplicate(directory_), std::move(file), name);
   }
+}
+
+// A directory of one's own may have a longer path than an address has room for. Names with a dot in front are
+// no records.
+sockaddr_un StateDirectory::meeting_address(const std::string& name) const {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  const std::string path = fmt::format("/proc/self/fd/{}/.{}.meeting", directory_.get(), name);
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  return address;
+}
+
+Result<UniqueFd> StateDirectory::open_meeting(const std::string& name) const {
+  UniqueFd socket(TRY(host_result(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))));
+  const sockaddr_un address = meeting_address(name);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  if (::bind(socket.get(), generic, sizeof address) < 0) {
+    if (errno != EADDRINUSE) return last_error();
+    // Left by a command that was killed, unless somebody answers.
+    auto answered = go_to_meeting(name);
+    if (answered || answered.error() != Errno(ECONNREFUSED)) return err(EADDRINUSE);
+    remove_meeting(name);
+    TRY(host_status(::bind(socket.get(), generic, sizeof address)));
+  }
+  TRY(host_status(::listen(socket.get(), 1)));
+  return socket;
+}
+
+void StateDirectory::remove_meeting(const std::string& name) const {
+  ::unlinkat(directory_.get(), fmt::format(".{}.meeting", name).c_str(), 0);
+}
+
+Result<UniqueFd> StateDirectory::go_to_meeting(const std::string& name) const {
+  UniqueFd socket(TRY(host_result(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0))));
+  const sockaddr_un address = meeting_address(name);
+  TRY(host_status(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address)));
+  return socket;
 }
 
 Result<SandboxRecord> StateDirectory::read(const std::string& name) const {

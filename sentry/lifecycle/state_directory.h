@@ -1,6 +1,8 @@
 // StateDirectory: a file for each running sandbox; whoever holds a file's lock is that sandbox.
 #pragma once
 
+#include <sys/un.h>
+
 #include <optional>
 #include <string>
 #include <vector>
@@ -54,12 +56,21 @@ class StateDirectory {
   enum class Missing { kCreate, kFail };
   Result<Claim> claim(const std::string& name, Missing missing) const;
 
+  // A socket beside the record, where the sandbox `name` finds who asked it for something. Its name goes with
+  // remove_meeting. Errors: EADDRINUSE: another command waits there; those of bind.
+  Result<UniqueFd> open_meeting(const std::string& name) const;
+  void remove_meeting(const std::string& name) const;
+  // The sandbox's side. Errors: ENOENT, ECONNREFUSED: nobody waits there.
+  Result<UniqueFd> go_to_meeting(const std::string& name) const;
+
   // The record of a live sandbox. Errors: ENOENT: none has that name; ESRCH: it has died without cleaning up.
   Result<SandboxRecord> read(const std::string& name) const;
 
  private:
   StateDirectory(UniqueFd directory, std::string path)
       : directory_(std::move(directory)), path_(std::move(path)) {}
+  sockaddr_un meeting_address(const std::string& name) const;
+
   UniqueFd directory_;
   std::string path_;
 };

@@ -57,6 +57,12 @@ Result<std::unique_ptr<Outputs>> Outputs::open(const std::string& path, Files fi
   return outputs;
 }
 
+std::unique_ptr<Outputs> Outputs::over(UniqueFd file) {
+  std::unique_ptr<Outputs> outputs(new Outputs(Files::kOne));
+  outputs->outputs_.emplace(0, std::make_unique<Output>(std::move(file)));
+  return outputs;
+}
+
 Output& Outputs::of(pid_t pid) {
   const pid_t key = files_ == Files::kOne ? 0 : pid;
   if (auto found = outputs_.find(key); found != outputs_.end()) return *found->second;

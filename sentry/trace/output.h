@@ -32,6 +32,7 @@ class Output {
   void end_record();
   void flush();
 
+  int descriptor() const { return fd_.get(); }
   bool is_terminal() const { return is_terminal_; }
   bool has_failed() const { return failure_.has_value(); }
   // Why nothing is written any more: a full disk, a reader that went away. Records from then on are lost.
@@ -55,6 +56,9 @@ class Outputs {
 
   // "-" is standard output, "" standard error. Errors: those of open(2).
   static Result<std::unique_ptr<Outputs>> open(const std::string& path, Files files);
+
+  // One that is open already.
+  static std::unique_ptr<Outputs> over(UniqueFd file);
 
   // Files of processes that cannot be opened lose their records.
   Output& of(pid_t pid);

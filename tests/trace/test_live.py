@@ -1,0 +1,170 @@
+"""`sandbox trace -p NAME`: watching a sandbox that runs already, through its sentry."""
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+from cases import SANDBOX, Skip, check, equal, main, refused, sandbox
+from test_stacks import STACKS, stacks_of
+from test_trace import CALLS, calls_of, in_order, wait_until
+
+ENGINES = ("notify", "ptrace")
+LOOP = "while :; do cat /etc/hostname > /dev/null; sleep 0.02; done"
+
+
+class Running:
+    """A named sandbox; it is ended when the block is left."""
+    count = 0
+
+    def __init__(self, *arguments, engine="notify"):
+        Running.count += 1
+        self.name = f"live{os.getpid()}-{Running.count}"
+        self.process = subprocess.Popen([SANDBOX, "run", "--platform", engine, "--name", self.name, "--", *arguments],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: self.name in sandbox("ps").stdout or self.process.poll() is not None, "it does not start")
+        if self.process.poll() is not None:
+            text = self.process.stderr.read()
+            raise Skip(f"no named sandbox here: {text}") if "cannot" in text else AssertionError(text)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def trace(self, *options, **streams):
+        return subprocess.Popen([SANDBOX, "trace", "-p", self.name, *options], stdin=subprocess.DEVNULL, **streams)
+
+    def trace_for_a_while(self, path, *options, size=20000):
+        """Until the trace has that many bytes; then Ctrl-C. Its lines."""
+        if os.path.exists(path):
+            os.unlink(path)
+        tracer = self.trace("-o", path, *options)
+        wait_until(lambda: os.path.exists(path) and os.path.getsize(path) > size, "nothing is traced")
+        tracer.send_signal(signal.SIGINT)
+        equal(tracer.wait(20), 0)
+        equal(self.process.poll(), None)
+        with open(path, errors="surrogateescape") as file:
+            return file.read().splitlines()
+
+
+def test_attach_and_detach(folder):
+    for engine in ENGINES:
+        with Running("sh", "-c", LOOP, engine=engine) as running:
+            for attempt in range(2):
+                lines = calls_of(running.trace_for_a_while(f"{folder}/trace", "-T"))
+                in_order(lines, r'execve\("/.*/cat", \["cat", "/etc/hostname"\], .*\) = 0 <.*>',
+                         r'openat\(AT_FDCWD, "/etc/hostname", O_RDONLY\) = 3 <.*>', r"read\(3, .*\) = \d+ <.*>", r"close\(3\) = 0 <.*>",
+                         r"exit_group\(0\) = \?", r"\+\+\+ exited with 0 \+\+\+")
+                # What the sentry answers and what the kernel does both have results; only what never returns has none.
+                unknown = [line for line in lines if line.endswith("= ?") and not line.startswith("exit_group(")]
+                equal((engine, attempt, unknown), (engine, attempt, []))
+
+
+def test_filters_stacks_and_formats(folder):
+    for engine in ENGINES:
+        with Running("sh", "-c", f"while :; do {STACKS} deep 2; done", engine=engine) as running:
+            lines = running.trace_for_a_while(f"{folder}/trace", "-k", "-e", "getppid", size=3000)
+            stack = stacks_of(lines, "getppid")[0]
+            check("main" in stack and stack[-1] == "_start", stack)
+            records = [json.loads(line) for line in running.trace_for_a_while(f"{folder}/trace", "--format", "jsonl", "-e", "openat", "-Z", size=3000)]
+            equal((records[0]["type"], records[-1]["type"]), ("begin", "end"))
+            check(all(record["error"] for record in records if record["type"] == "call"))
+            summary = subprocess.run(["timeout", "-s", "INT", "0.5", SANDBOX, "trace", "-p", running.name, "-c"], capture_output=True, text=True)
+            check("getppid" in summary.stderr, summary.stderr)
+
+
+def test_end_of_the_sandbox(folder):
+    for engine in ENGINES:
+        with Running("sh", "-c", "sleep 0.7; exit 3", engine=engine) as running:
+            tracer = running.trace("-o", f"{folder}/trace")
+            equal(tracer.wait(20), 0)
+            equal(running.process.wait(20), 3)
+            with open(f"{folder}/trace") as file:
+                in_order(calls_of(file.read().splitlines()), r"exit_group\(3\) = \?", r"\+\+\+ exited with 3 \+\+\+")
+
+
+def test_only_one_at_a_time(folder):
+    with Running("sh", "-c", LOOP) as running:
+        tracer = running.trace("-o", f"{folder}/first")
+        wait_until(lambda: os.path.exists(f"{folder}/first") and os.path.getsize(f"{folder}/first") > 0, "nothing is traced")
+        refused(sandbox("trace", "-p", running.name), "EBUSY")
+        # Without a word to the sentry: the end of its connection ends the trace.
+        tracer.kill()
+        tracer.wait()
+        check(running.trace_for_a_while(f"{folder}/second"))
+
+
+def test_refusals():
+    refused(sandbox("trace", "-p", "no-such-sandbox"), "no-such-sandbox", "ENOENT")
+    refused(sandbox("trace", "-p", "a", "-p", "1"), "besides")
+    refused(sandbox("trace", "-p", "a", "--host"), "besides")
+    refused(sandbox("trace", "-p", "a", "true"), "both")
+    refused(sandbox("trace", "-p", "a", "--files", "/dev/null"), "--files")
+    with Running("sleep", "20") as running:
+        refused(sandbox("trace", "-p", running.name, "--where", "nosuch == 1"), "nosuch")
+        refused(sandbox("trace", "-p", running.name, "--rootfs", "/x"), "--rootfs")
+        refused(sandbox("trace", "-p", running.name, "--output-per-process", "-o", "x"), "--output-per-process")
+    process = subprocess.Popen([SANDBOX, "trace", "-o", "/dev/null", "--name", "traced-already", "--", "sleep", "20"])
+    try:
+        wait_until(lambda: "traced-already" in sandbox("ps").stdout, "it does not start")
+        refused(sandbox("trace", "-p", "traced-already"), "from its start")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_reader_that_does_not_read():
+    """The program waits for it, as under any tracer, until Ctrl-C."""
+    with Running("sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); umask; done > /dev/null; exit 5") as running:
+        reading, writing = os.pipe()
+        tracer = running.trace("-o", "-", stdout=writing)
+        os.close(writing)
+        time.sleep(1)
+        tracer.send_signal(signal.SIGINT)
+        equal(tracer.wait(20), 0)
+        os.close(reading)
+        equal(running.process.wait(30), 5)
+
+
+def test_program_is_none_the_wiser(folder):
+    """Traces come and go while it forks, executes from threads, gets descriptors and signals."""
+    script = f"""
+        for i in 1 2 3 4 5 6; do
+          {CALLS} known || exit 11
+          {CALLS} threads 4 300 || exit 12
+          {CALLS} exec || exit 13
+          {CALLS} again 5 || exit 14
+          {CALLS} killed || exit 15
+          [ "$(seq 1 2000 | sort -n | tail -1)" = 2000 ] || exit 16
+          mkdir d && echo x > d/f && mv d/f d/g && rm -r d || exit 17
+          {STACKS} signal || exit 18
+        done
+        exit 9"""
+    for engine in ENGINES:
+        with Running("sh", "-c", script, engine=engine) as running:
+            errors = []
+
+            def come_and_go():
+                while running.process.poll() is None:
+                    tracer = running.trace("-o", "/dev/null", "-y", stderr=subprocess.PIPE, text=True)
+                    time.sleep(0.15)
+                    tracer.send_signal(signal.SIGINT)
+                    _, text = tracer.communicate(timeout=30)
+                    if tracer.returncode != 0 and running.process.poll() is None:
+                        errors.append((tracer.returncode, text))
+            visitor = threading.Thread(target=come_and_go)
+            visitor.start()
+            running.process.wait(50)
+            visitor.join()
+            equal((engine, running.process.returncode, running.process.stderr.read()), (engine, 9, ""))
+            # At its very end there may be nobody any more to come.
+            check(len(errors) <= 1, errors)
+
+
+if __name__ == "__main__":
+    main(globals())
