@@ -161,7 +161,7 @@ Result<int> NotifyCall::add_descriptor(int fd, CloseOnExec close_on_exec, AfterI
     return host_result(number);
   };
   auto result = placement_ != nullptr ? placement_->run(event_.host_tid, add) : add();
-  if (result || result.error() == Errno(EMFILE)) return result;
+  if (result || result.error() == Errno(EMFILE) || result.error() == Errno(EBADF)) return result;
   return err(ESRCH);
 }
 
@@ -184,18 +184,18 @@ Result<void> NotifyCall::reply_with_path_fd(UniqueFd fd, CloseOnExec close_on_ex
 }
 
 void NotifyCall::reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) {
-  int flags = fcntl(fd.get(), F_GETFL);
-  if (flags >= 0 && (flags & O_PATH)) {
+  auto number = add_descriptor(fd.get(), close_on_exec, AfterInstall::kAnswered);
+  if (number) {
+    is_settled_ = true;
+    return;
+  }
+  // That is how the kernel refuses a descriptor that is a path only, before it looks for the caller.
+  if (number.error() == Errno(EBADF)) {
     auto done = reply_with_path_fd(std::move(fd), close_on_exec);
     if (!done) reply(done.error().as_return());
     return;
   }
-  auto number = add_descriptor(fd.get(), close_on_exec, AfterInstall::kAnswered);
-  if (number) {
-    is_settled_ = true;
-  } else {
-    reply(number.error().as_return());
-  }
+  reply(number.error().as_return());
 }
 
 std::unique_ptr<InterceptedCall> NotifyCall::park() {

@@ -125,6 +125,9 @@ class Run {
   explicit Run(const SandboxConfig& config) : config_(config) {}
   ~Run() {
     if (resources_) resources_->forget_sentry();
+    signals_.reset();
+    platform_.reset();
+    if (sentry_) sentry_->vfs().leave_names_to_exit();
   }
   std::expected<RunOutcome, RunFailure> run();
 

@@ -50,8 +50,6 @@ bool append_dirent(std::vector<std::byte>& out, size_t space, const vfs::ListedE
 
 Result<Reply> list(Call& call, Fd fd, DirentBytes buffer, uint32_t size, const DirentLayout& layout) {
   UniqueFd directory = TRY(call.descriptor(fd));
-  if (TRY(host_result(::fcntl(directory.get(), F_GETFL))) & O_PATH) return err(EBADF);
-  off_t start = TRY(host_result(::lseek(directory.get(), 0, SEEK_CUR)));
   size_t space = std::min<size_t>(size, kLargestListing);
   std::vector<std::byte> out;
   out.reserve(std::min<size_t>(space, 32 * 1024));
@@ -61,7 +59,7 @@ Result<Reply> list(Call& call, Fd fd, DirentBytes buffer, uint32_t size, const D
     did_any_not_fit |= !fits;
     return fits;
   };
-  TRY(call.vfs().read_directory(call.caller(), directory.get(), take));
+  const off_t start = TRY(call.vfs().read_directory(call.caller(), directory.get(), take));
   if (out.empty() && did_any_not_fit) return err(EINVAL);
   if (Result<void> written = call.memory().write_bytes(buffer.address, out); !written) {
     ::lseek(directory.get(), start, SEEK_SET);

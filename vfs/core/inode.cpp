@@ -4,6 +4,7 @@
 
 namespace sandbox::vfs {
 
+Result<uint64_t> Inode::number() { return TRY(getattr()).stx_ino; }
 Result<void> Inode::setattr(const AttributeChange&) { return err(EPERM); }
 Result<InodePtr> Inode::lookup(std::string_view) { return err(ENOTDIR); }
 bool Inode::is_current(std::string_view, const InodePtr&) { return true; }

@@ -30,6 +30,8 @@ class Inode : public std::enable_shared_from_this<Inode> {
   // stx_dev, stx_ino and everything else are exactly what fstat on an opened real descriptor gives.
   // Errors: ESTALE when others replaced the node by one of another type: the Vfs then looks it up again.
   virtual Result<Attributes> getattr() = 0;
+  // stx_ino alone.
+  virtual Result<uint64_t> number();
   virtual Result<void> setattr(const AttributeChange& change);  // default EPERM
 
   // Directories (default ENOTDIR). `name` is one component, never "." or "..".

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "vfs/core/directory_stubs.h"
+#include "vfs/core/fresh_attributes.h"
 #include "vfs/core/generated_file.h"
 #include "vfs/core/permission.h"
 #include "vfs/core/vfs.h"
@@ -49,6 +50,9 @@ Result<OpenedFile> Vfs::open(const Caller& caller, const Location& base, std::st
     exclusive.lock();
   else
     shared.lock();
+
+  std::optional<FreshAttributes> fresh;
+  if (!changes_tree) fresh.emplace();
 
   if (creates) return open_creating(caller, base, path, request);
   bool follows = !(request.flags & O_NOFOLLOW) && (request.flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
@@ -172,15 +176,19 @@ Result<OpenedProgram> Vfs::open_program(const Caller& caller, const Location& ba
   return OpenedProgram{std::move(fd), location};
 }
 
-Result<void> Vfs::read_directory(const Caller& caller, int host_fd,
-                                 const std::function<bool(const ListedEntry&)>& take) {
+Result<off_t> Vfs::read_directory(const Caller& caller, int host_fd,
+                                  const std::function<bool(const ListedEntry&)>& take) {
   std::optional<Location> location = directory_of(host_fd);
-  if (!location) return err(ENOTDIR);
+  if (!location) {
+    const bool is_path_only = TRY(host_result(::fcntl(host_fd, F_GETFL))) & O_PATH;
+    return err(is_path_only ? EBADF : ENOTDIR);
+  }
   std::shared_lock lock(tree_lock_);
   const DentryPtr& dentry = location->dentry;
-  if (dentry->is_deleted()) return err(ENOENT);
   std::lock_guard listing_lock(dentry->listing_lock);
-  auto position = static_cast<uint64_t>(TRY(host_result(::lseek(host_fd, 0, SEEK_CUR))));
+  const off_t start = TRY(host_result(::lseek(host_fd, 0, SEEK_CUR)));  // EBADF: a path only
+  if (dentry->is_deleted()) return err(ENOENT);
+  auto position = static_cast<uint64_t>(start);
   if (position == 0 || !dentry->listing) {
     auto entries = TRY(dentry->inode()->list(caller));
     for (const DentryPtr& pinned : dentry->pinned_children())
@@ -194,19 +202,19 @@ Result<void> Vfs::read_directory(const Caller& caller, int host_fd,
   while (up.dentry == up.mount->root && up.mount->parent && !(up == caller.root))
     up = {up.mount->parent, up.mount->mountpoint};
   const DentryPtr& parent = up.dentry->parent() && !(up == caller.root) ? up.dentry->parent() : up.dentry;
-  uint64_t start = position;
   for (; position < listing.slot_count() + 2; ++position) {
     if (position < 2) {
       const DentryPtr& self = position == 0 ? dentry : parent;
-      DirectoryEntry entry{position == 0 ? "." : "..", TRY(self->inode()->getattr()).stx_ino, DT_DIR};
+      DirectoryEntry entry{position == 0 ? "." : "..", TRY(self->inode()->number()), DT_DIR};
       if (!take({entry, position + 1})) break;
       continue;
     }
     const DirectoryEntry* entry = listing.slot(position - 2);
     if (entry && !take({*entry, position + 1})) break;
   }
-  if (position != start) TRY(host_result(::lseek(host_fd, static_cast<off_t>(position), SEEK_SET)));
-  return {};
+  const off_t end = static_cast<off_t>(position);
+  if (end != start) TRY(host_result(::lseek(host_fd, end, SEEK_SET)));
+  return start;
 }
 
 Result<std::optional<std::string>> Vfs::refill(const Caller& caller, int host_fd) {

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "vfs/core/directory_stubs.h"
+#include "vfs/core/fresh_attributes.h"
 #include "vfs/core/generated_file.h"
 #include "vfs/core/open_object.h"
 #include "vfs/core/permission.h"
@@ -29,6 +30,14 @@ Vfs::Vfs(IdMap uid_map, IdMap gid_map)
 
 Vfs::~Vfs() {
   for (const MountPtr& mount : mounts_) mount->root->drop_children();
+}
+
+void Vfs::leave_names_to_exit() {
+  // Never destroyed, and known to leak checkers.
+  static auto& left = *new std::vector<std::vector<MountPtr>>;
+  std::unique_lock lock(tree_lock_);
+  left.push_back(std::move(mounts_));
+  mounts_.clear();
 }
 
 Result<std::unique_ptr<Vfs>> Vfs::create(HostMounter& mounter, IdMap uid_map, IdMap gid_map) {
@@ -121,6 +130,7 @@ Result<Attributes> Vfs::stat(const Caller& caller, const Location& base, std::st
   Result<Attributes> attributes = err(ESTALE);
   for (int attempt = 0; attempt < 2 && !attributes && attributes.error() == Errno(ESTALE); ++attempt) {
     std::shared_lock lock(tree_lock_);
+    FreshAttributes fresh;
     Location location = TRY(walk_locked(caller, base, path, options));
     attributes = attributes_of(location);
     if (!attributes && location.dentry->parent())
@@ -147,6 +157,7 @@ Result<Attributes> Vfs::stat_descriptor(const Caller& caller, int host_fd) {
 Result<void> Vfs::access(const Caller& caller, const Location& base, std::string_view path, int mode,
                          const WalkOptions& options) {
   std::shared_lock lock(tree_lock_);
+  FreshAttributes fresh;
   Location location = TRY(walk_locked(caller, base, path, options));
   const InodePtr& inode = location.dentry->inode();
   if (mode == F_OK && inode->filesystem().cache_policy() == CachePolicy::kTrust) return {};

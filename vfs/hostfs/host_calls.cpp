@@ -131,8 +131,8 @@ Result<UniqueFd> host_open_for_workload(HostName name, mode_t type, int flags, H
   TRY(host_status(fstat(fd.get(), &opened)));
   if ((opened.st_mode & S_IFMT) != type) return err(ESTALE);
   if (!(flags & O_NONBLOCK)) {
-    int status = TRY(host_result(fcntl(fd.get(), F_GETFL)));
-    TRY(host_status(fcntl(fd.get(), F_SETFL, status & ~O_NONBLOCK)));
+    // Of the flags that this can change, those asked for stay.
+    TRY(host_status(fcntl(fd.get(), F_SETFL, flags)));
   }
   return fd;
 }

@@ -5,12 +5,18 @@
 #include <sys/syscall.h>
 
 #include "sandbox/check.h"
+#include "vfs/core/fresh_attributes.h"
 
 namespace sandbox::vfs {
 
 Result<Attributes> HostInode::getattr() {
-  PinnedName at = TRY(place());
-  Attributes attributes = TRY(host_attributes(at.host()));
+  Attributes attributes;
+  if (auto fresh = FreshAttributes::take(*this)) {
+    attributes = *fresh;
+  } else {
+    PinnedName at = TRY(place());
+    attributes = TRY(host_attributes(at.host()));
+  }
   // Vfs decides by type: an object of another type is not this node.
   if ((attributes.stx_mode & S_IFMT) != type()) return err(ESTALE);
   host_filesystem().owners().translate(attributes);
@@ -64,7 +70,9 @@ InodePtr HostDirectoryInode::node_for(std::string_view name, const Attributes& a
 Result<InodePtr> HostDirectoryInode::lookup(std::string_view name) {
   HostDirectory::Pin directory = TRY(directory_->pin());
   Attributes attributes = TRY(host_attributes({directory.get(), TerminatedName(name).c_str()}));
-  return node_for(name, attributes);
+  InodePtr node = node_for(name, attributes);
+  FreshAttributes::note(node, attributes);
+  return node;
 }
 
 bool HostDirectoryInode::is_current(std::string_view name, const InodePtr& child) {

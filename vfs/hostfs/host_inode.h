@@ -64,6 +64,7 @@ class HostDirectoryInode final : public HostInode {
   HostDirectoryInode(HostFs& filesystem, HostDirectoryPtr directory)
       : HostInode(filesystem, directory->identity()), directory_(std::move(directory)) {}
 
+  Result<uint64_t> number() override { return identity().inode; }
   Result<InodePtr> lookup(std::string_view name) override;
   bool is_current(std::string_view name, const InodePtr& child) override;
   Result<InodePtr> create(std::string_view name, const NewNode& node) override;

@@ -5,6 +5,7 @@
 
 #include <unordered_map>
 
+#include "vfs/core/fresh_attributes.h"
 #include "vfs/overlayfs/overlay_inode.h"
 
 namespace sandbox::vfs {
@@ -46,8 +47,7 @@ OverlayDirectory::~OverlayDirectory() {
 }
 
 Result<Attributes> OverlayDirectory::getattr() {
-  PinnedName at = TRY(place());
-  Attributes attributes = TRY(host_attributes(at.host()));
+  Attributes attributes = TRY(top_attributes());
   if (!S_ISDIR(attributes.stx_mode)) return err(ESTALE);
   if (has_foreign_owner_ && is_merged()) {
     HostDirectory::Pin below = TRY(parts_[1].handle->pin());
@@ -126,7 +126,11 @@ InodePtr OverlayDirectory::node_for(std::string_view name, Found found) {
 }
 
 Result<InodePtr> OverlayDirectory::lookup(std::string_view name) {
-  return node_for(name, TRY(find(name, From::kTop)));
+  Found found = TRY(find(name, From::kTop));
+  const Attributes seen = found.top;
+  InodePtr node = node_for(name, std::move(found));
+  FreshAttributes::note(node, seen);
+  return node;
 }
 
 bool OverlayDirectory::is_current(std::string_view name, const InodePtr& child) {

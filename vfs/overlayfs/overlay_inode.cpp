@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sys/sysmacros.h>
 
+#include "vfs/core/fresh_attributes.h"
+
 namespace sandbox::vfs {
 
 Result<void> OverlayInode::setattr(const AttributeChange& change) {
@@ -15,6 +17,12 @@ Result<void> OverlayInode::setattr(const AttributeChange& change) {
   TRY(host_change(at.host(), wanted, overlay().owners()));
   if (change.uid || change.gid) owner_changed();
   return {};
+}
+
+Result<Attributes> OverlayInode::top_attributes() {
+  if (auto fresh = FreshAttributes::take(*this)) return *fresh;
+  PinnedName at = TRY(place());
+  return host_attributes(at.host());
 }
 
 Result<std::string> OverlayInode::getxattr(const std::string& name) {
@@ -49,8 +57,7 @@ Result<void> OverlayInode::removexattr(const std::string& name) {
 }
 
 Result<Attributes> OverlayFile::getattr() {
-  PinnedName at = TRY(place());
-  Attributes attributes = TRY(host_attributes(at.host()));
+  Attributes attributes = TRY(top_attributes());
   if ((attributes.stx_mode & S_IFMT) != type()) return err(ESTALE);
   overlay().owners().translate(attributes);
   return attributes;

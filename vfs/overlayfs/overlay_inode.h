@@ -79,6 +79,8 @@ class OverlayInode : public Inode {
 
   // The topmost object. Errors: those of HostDirectory::pin.
   virtual Result<PinnedName> place() = 0;
+  // Its attributes as the host has them. Errors: those of place, ENOENT.
+  Result<Attributes> top_attributes();
   // Copies up what is only below, parents first; tree lock exclusive.
   // Errors: EROFS, ENOENT (removed), kPrepareFirst, those of copy_up.
   virtual Result<void> make_upper(CopiedData data) = 0;
@@ -105,6 +107,7 @@ class OverlayDirectory final : public OverlayInode {
   ~OverlayDirectory() override;
 
   Result<Attributes> getattr() override;
+  Result<uint64_t> number() override { return inode_; }
   Result<InodePtr> lookup(std::string_view name) override;
   bool is_current(std::string_view name, const InodePtr& child) override;
   Result<InodePtr> create(std::string_view name, const NewNode& node) override;
