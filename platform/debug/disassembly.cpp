@@ -3,6 +3,7 @@
 #include "platform/debug/disassembly.h"
 
 #include <capstone.h>
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <optional>
@@ -33,20 +34,44 @@ std::vector<std::byte> read_from(GuestMemory& memory, uint64_t address, size_t c
   return bytes;
 }
 
+// Loaded when first needed: its tables of all architectures would cost every start of the command a
+// millisecond, and only traces disassemble.
+struct Capstone {
+  void* library = ::dlopen(("libcapstone.so." + std::to_string(CS_API_MAJOR)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  decltype(&cs_open) open = function<decltype(&cs_open)>("cs_open");
+  decltype(&cs_close) close = function<decltype(&cs_close)>("cs_close");
+  decltype(&cs_malloc) new_instruction = function<decltype(&cs_malloc)>("cs_malloc");
+  decltype(&cs_free) free_instruction = function<decltype(&cs_free)>("cs_free");
+  decltype(&cs_disasm_iter) decode = function<decltype(&cs_disasm_iter)>("cs_disasm_iter");
+  bool is_usable = open && close && new_instruction && free_instruction && decode;
+
+  static const Capstone& get() {
+    static const Capstone capstone;
+    return capstone;
+  }
+
+ private:
+  template <typename Function>
+  Function function(const char* name) const {
+    return library == nullptr ? nullptr : reinterpret_cast<Function>(::dlsym(library, name));
+  }
+};
+
 }  // namespace
 
 struct Disassembler::Engine {
+  const Capstone& capstone = Capstone::get();
   csh handle = 0;
-  bool is_open = cs_open(CS_ARCH_X86, CS_MODE_64, &handle) == CS_ERR_OK;
-  cs_insn* instruction = is_open ? cs_malloc(handle) : nullptr;
+  bool is_open = capstone.is_usable && capstone.open(CS_ARCH_X86, CS_MODE_64, &handle) == CS_ERR_OK;
+  cs_insn* instruction = is_open ? capstone.new_instruction(handle) : nullptr;
   // Most calls come from a few places, whose bytes stay the same. The key is address and bytes.
   std::unordered_map<std::string, std::vector<Instruction>> known;
   static constexpr size_t kMaxKnown = 4096;
 
   Engine() = default;
   ~Engine() {
-    if (instruction != nullptr) cs_free(instruction, 1);
-    if (is_open) cs_close(&handle);
+    if (instruction != nullptr) capstone.free_instruction(instruction, 1);
+    if (is_open) capstone.close(&handle);
   }
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -56,7 +81,7 @@ struct Disassembler::Engine {
   std::optional<size_t> decode(std::span<const std::byte> bytes, uint64_t address) {
     const auto* code = reinterpret_cast<const uint8_t*>(bytes.data());
     size_t rest = bytes.size();
-    if (instruction == nullptr || !cs_disasm_iter(handle, &code, &rest, &address, instruction))
+    if (instruction == nullptr || !capstone.decode(handle, &code, &rest, &address, instruction))
       return std::nullopt;
     return bytes.size() - rest;
   }

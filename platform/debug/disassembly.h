@@ -15,7 +15,7 @@ struct Instruction {
   std::string text;  // "mov eax, dword ptr [rdi]"; "(bad)" for a byte that begins none
 };
 
-// One thread at a time.
+// One thread at a time. Without Capstone's library every instruction is "(bad)".
 class Disassembler {
  public:
   static constexpr size_t kMaxInstructions = 256;
