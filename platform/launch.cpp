@@ -57,21 +57,6 @@ const char* step_text(LaunchStep step) {
   return "start the first process";
 }
 
-int unshare_flag(NamespaceKind kind) {
-  switch (kind) {
-    case NamespaceKind::kIpc:
-      return CLONE_NEWIPC;
-    case NamespaceKind::kUts:
-      return CLONE_NEWUTS;
-    case NamespaceKind::kCgroup:
-      return CLONE_NEWCGROUP;
-    case NamespaceKind::kNet:
-      return CLONE_NEWNET;
-    default:
-      return 0;
-  }
-}
-
 // Calls that the filter lets pass are confined by these namespaces alone (System V IPC and message queues;
 // the host's network and its abstract sockets): without one that was asked for, nothing may run.
 const char* confining_step(NamespaceKind kind) {
@@ -214,7 +199,7 @@ Result<LaunchedProcess> begin_launch(const LaunchOptions& options, std::string& 
   for (size_t i = 0; i < kOptionalNamespaceCount; ++i) {
     bool is_wanted =
         std::ranges::find(options.namespaces, kOptionalNamespaces[i]) != options.namespaces.end();
-    plan.unshare_flags[i] = is_wanted ? unshare_flag(kOptionalNamespaces[i]) : 0;
+    plan.unshare_flags[i] = is_wanted ? clone_flag(kOptionalNamespaces[i]) : 0;
   }
   plan.reserved_socket = -1;
   plan.reserved_number = kReservedFd;

@@ -14,6 +14,7 @@
 #include "platform/call_observer.h"
 #include "platform/exec_image.h"
 #include "platform/intercepted_call.h"
+#include "platform/namespace_kind.h"
 #include "sandbox/id_map.h"
 #include "sandbox/result.h"
 #include "sandbox/unique_fd.h"
@@ -51,10 +52,6 @@ class Supervisor {
   // False also when the sentry answered this very call with ERESTARTSYS on purpose (a FIFO's open).
   virtual bool is_never_interrupted(pid_t host_tid, uint32_t syscall_number) = 0;
 };
-
-// What a workload has of its own. Of those that are asked for, kUts and kCgroup may be missing: that only
-// shows a name of the host's. Without any other a launch fails, because calls pass on account of it.
-enum class NamespaceKind { kUser, kPid, kMount, kIpc, kUts, kCgroup, kNet };
 
 struct PassedFd {
   int source;  // in the sentry

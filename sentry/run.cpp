@@ -395,7 +395,7 @@ Configured<void> Run::launch() {
         fmt::format("the limit of open files could not be given back: {}", reason_in_words(limited.error())));
   for (const auto& [kind, error] : platform_->missing_namespaces())
     outcome_.warnings.push_back(fmt::format("the workload has no {} namespace of its own: {}",
-                                            oci::name_of(kind), reason_in_words(error)));
+                                            platform::name_of(kind), reason_in_words(error)));
   return {};
 }
 

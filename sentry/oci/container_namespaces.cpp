@@ -12,26 +12,6 @@ namespace {
 
 using platform::NamespaceKind;
 
-int clone_flag(NamespaceKind kind) {
-  switch (kind) {
-    case NamespaceKind::kUser:
-      return CLONE_NEWUSER;
-    case NamespaceKind::kPid:
-      return CLONE_NEWPID;
-    case NamespaceKind::kMount:
-      return CLONE_NEWNS;
-    case NamespaceKind::kIpc:
-      return CLONE_NEWIPC;
-    case NamespaceKind::kUts:
-      return CLONE_NEWUTS;
-    case NamespaceKind::kCgroup:
-      return CLONE_NEWCGROUP;
-    case NamespaceKind::kNet:
-      return CLONE_NEWNET;
-  }
-  return 0;
-}
-
 struct OpenedNamespace {
   const JoinedNamespace* wanted;
   UniqueFd fd;
@@ -43,7 +23,7 @@ std::unexpected<RunFailure> cannot_join(const JoinedNamespace& wanted, std::stri
                  std::move(reason), std::move(advice));
 }
 
-// A FIFO or device in its place must not be opened for real: the type is looked at first.
+// What has no such kind is refused; of a FIFO in its place no writer is waited for.
 Configured<OpenedNamespace> open_namespace(const JoinedNamespace& wanted) {
   UniqueFd fd(::open(wanted.path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!fd) return cannot_join(wanted, reason_in_words(Errno::last()), "look whether its owner still runs");
@@ -53,26 +33,6 @@ Configured<OpenedNamespace> open_namespace(const JoinedNamespace& wanted) {
 }
 
 }  // namespace
-
-const char* name_of(NamespaceKind kind) {
-  switch (kind) {
-    case NamespaceKind::kUser:
-      return "user";
-    case NamespaceKind::kPid:
-      return "PID";
-    case NamespaceKind::kMount:
-      return "mount";
-    case NamespaceKind::kIpc:
-      return "IPC";
-    case NamespaceKind::kUts:
-      return "UTS";
-    case NamespaceKind::kCgroup:
-      return "cgroup";
-    case NamespaceKind::kNet:
-      return "network";
-  }
-  return "unknown";
-}
 
 Configured<void> enter_joined_namespaces(const std::vector<JoinedNamespace>& namespaces) {
   std::vector<OpenedNamespace> opened;

@@ -11,7 +11,4 @@ namespace sandbox::oci {
 // that kind, or may not be entered.
 Configured<void> enter_joined_namespaces(const std::vector<JoinedNamespace>& namespaces);
 
-// "network".
-const char* name_of(platform::NamespaceKind kind);
-
 }  // namespace sandbox::oci
