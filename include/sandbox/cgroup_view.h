@@ -26,7 +26,7 @@ struct CgroupHierarchy {
 struct CgroupFile {
   std::string name;
   mode_t permissions = 0444;
-  // poll(2) and inotify(7) on it tell when its text changes; it is counters only, of nobody else.
+  // poll(2) and inotify(7) on it tell when the kernel changes its text; it is counters only, of nobody else.
   bool tells_changes = false;
 };
 
@@ -45,8 +45,8 @@ class CgroupView {
   // Its content as the host has it: process ids are the host's.
   // Errors: ENOENT, ENODEV (the group is gone), EINVAL (a file that is only written), EOPNOTSUPP, EACCES.
   virtual Result<std::string> read(size_t hierarchy, std::string_view name) = 0;
-  // The host's own file, for reading, where CgroupFile::tells_changes; `flags`: O_PATH or O_NONBLOCK.
-  // Errors: EACCES (not such a file, or not for reading), those of file.
+  // The host's own file: with O_PATH any, as what inotify(7) watches; for reading, perhaps with O_NONBLOCK,
+  // where CgroupFile::tells_changes. Errors: EACCES (not such a file, or not for reading), those of file.
   virtual Result<UniqueFd> open(size_t hierarchy, std::string_view name, int flags) = 0;
 };
 

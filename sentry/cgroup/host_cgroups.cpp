@@ -88,7 +88,7 @@ Result<CgroupFile> HostCgroups::file(size_t hierarchy, std::string_view name) {
 
 Result<UniqueFd> HostCgroups::open(size_t hierarchy, std::string_view name, int flags) {
   CgroupFile found = TRY(file(hierarchy, name));
-  if (!found.tells_changes || (flags & O_ACCMODE) != O_RDONLY) return err(EACCES);
+  if (!(flags & O_PATH) && (!found.tells_changes || (flags & O_ACCMODE) != O_RDONLY)) return err(EACCES);
   constexpr int kPassed = O_PATH | O_NONBLOCK;
   return vfs::open_host_file(groups_[hierarchy].get(), found.name, O_RDONLY | (flags & kPassed));
 }

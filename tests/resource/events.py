@@ -4,7 +4,7 @@ events.py SANDBOX ENGINE [CASE...]: each function test_* is a case."""
 import os
 import subprocess
 
-from groups import check, main, prints_fine, sandboxed, Skip, version, wait_until
+from groups import check, main, prints_fine, sandbox, sandboxed, Skip, version, wait_until
 
 ASK_TWICE = """
 import ctypes, os, select, subprocess, sys
@@ -96,6 +96,27 @@ print("fine")
         with open(f"{group[0]}/cgroup.freeze", "w") as freeze:
             freeze.write(state)
         wait_until(lambda: f"frozen {state}" in open(f"{group[0]}/cgroup.events").read(), f"the group does not get to frozen {state}")
+    rest, _ = running.communicate(timeout=60)
+    check(rest == "fine\n", rest)
+
+
+def test_an_update_wakes_up():
+    """inotify(7) on a limit tells that somebody outside has written it."""
+    need_root()
+    file = "/sys/fs/cgroup/memory.max" if version() == 2 else "/sys/fs/cgroup/memory/memory.limit_in_bytes"
+    program = f"""
+inotify = watch("{file}")
+print("ready", flush=True)
+assert waits_for(inotify, select.POLLIN)
+assert open("{file}").read() == "134217728\\n", open("{file}").read()
+print("fine")
+"""
+    name = f"update-{os.getpid()}"
+    running = subprocess.Popen(python(program, "--name", name, "--memory", "64m"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               stdin=subprocess.DEVNULL, text=True)
+    check(running.stdout.readline() == "ready\n", "it does not start")
+    updated = sandbox("update", "--memory", "128m", name)
+    check(updated.returncode == 0, updated.stderr)
     rest, _ = running.communicate(timeout=60)
     check(rest == "fine\n", rest)
 

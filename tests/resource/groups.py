@@ -4,7 +4,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tools"))
-from cases import check, main, prints_fine, SANDBOX, Skip, wait_until  # noqa: E402, F401: for the scripts beside this one
+from cases import check, main, prints_fine, SANDBOX, sandbox, Skip, wait_until  # noqa: E402, F401: for the scripts beside this one
 
 ENGINE = sys.argv[2]
 CONTROLLERS = ["memory", "cpu", "cpuacct", "cpuset", "pids"]

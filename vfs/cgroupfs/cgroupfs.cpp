@@ -1,6 +1,7 @@
 // The files of one group, read from the host whenever somebody reads them.
 #include "vfs/cgroupfs/cgroupfs.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -79,6 +80,22 @@ std::optional<std::string> Cgroupfs::path_of_descriptor(int host_fd) {
   return "/" + found->second;
 }
 
+// A copy of the text for who reads it; who watches it sees others write the group's own.
+class GroupFile final : public GeneratedFile {
+ public:
+  GroupFile(Cgroupfs& cgroupfs, uint64_t inode, const CgroupFile& file)
+      : GeneratedFile(cgroupfs, inode, file.permissions,
+                      [&cgroupfs, name = file.name](const Caller*) { return cgroupfs.text(name); }),
+        cgroupfs_(cgroupfs),
+        name_(file.name) {}
+
+  Result<UniqueFd> host_object() override { return cgroupfs_.open(name_, O_PATH); }
+
+ private:
+  Cgroupfs& cgroupfs_;
+  const std::string name_;
+};
+
 class GroupDirectory final : public SyntheticNode {
  public:
   explicit GroupDirectory(Cgroupfs& cgroupfs)
@@ -90,8 +107,7 @@ class GroupDirectory final : public SyntheticNode {
       auto open = [&cgroupfs = cgroupfs_, name = file.name](int flags) { return cgroupfs.open(name, flags); };
       return std::make_shared<NativeFile>(cgroupfs_, file.permissions, std::move(open));
     }
-    auto read = [&cgroupfs = cgroupfs_, name = file.name](const Caller*) { return cgroupfs.text(name); };
-    return std::make_shared<GeneratedFile>(cgroupfs_, inode_for(name), file.permissions, std::move(read));
+    return std::make_shared<GroupFile>(cgroupfs_, inode_for(name), file);
   }
   // A controller that is switched on for the group brings its files with it.
   bool is_current(std::string_view name, const InodePtr& child) override {

@@ -2,8 +2,10 @@
 #include "vfs/core/vfs.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +22,14 @@ namespace {
 
 // Above this many cached names, those nobody holds are dropped.
 constexpr size_t kMaximumCachedDentries = 200000;
+
+// A file of /proc or of a control group that was handed out, and whose mount inside is gone since.
+bool is_kernels_own(int host_fd) {
+  struct statfs filesystem;
+  if (::fstatfs(host_fd, &filesystem) < 0) return true;
+  return filesystem.f_type == PROC_SUPER_MAGIC || filesystem.f_type == CGROUP2_SUPER_MAGIC ||
+         filesystem.f_type == CGROUP_SUPER_MAGIC;
+}
 
 }  // namespace
 
@@ -119,7 +129,8 @@ Result<Location> Vfs::locate(const Caller&, UniqueFd host_fd) {
                    attributes->stx_ino == status.st_ino;
     if (is_same || found->dentry->inode()->stood_for(status.st_dev, status.st_ino)) return *found;
   }
-  ObjectOrigin origin = is_passed ? ObjectOrigin::kPassedIn : ObjectOrigin::kInside;
+  bool is_hosts = is_passed || (S_ISREG(status.st_mode) && is_kernels_own(host_fd.get()));
+  ObjectOrigin origin = is_hosts ? ObjectOrigin::kPassedIn : ObjectOrigin::kInside;
   InodePtr inode =
       create_open_object(*anonymous_, std::move(host_fd), status.st_mode, origin, uid_map_, gid_map_);
   return Location{anonymous_mount_, std::make_shared<Dentry>(nullptr, "", inode)};
