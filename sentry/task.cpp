@@ -88,6 +88,7 @@ Result<std::shared_ptr<const Credentials>> Task::credentials(int host_proc, cons
     return credentials_;
   }
   TaskStatus status = TRY(read_task_status(host_proc, host_tid));
+  note_inside_ids(status);
   auto fresh = std::make_shared<const Credentials>(credentials_in(status, uids, gids));
 
   std::lock_guard guard(lock_);
@@ -123,14 +124,19 @@ Result<UniqueFd> Task::descriptor(int fd) {
   return duplicate_from(own_pidfd_.get(), fd);
 }
 
+void Task::note_inside_ids(const TaskStatus& status) {
+  uint64_t packed =
+      static_cast<uint64_t>(status.inside_tid) << 32 | static_cast<uint32_t>(status.inside_tgid);
+  inside_ids_.store(packed, std::memory_order_relaxed);
+}
+
 Task::InsideIds Task::inside_ids(int host_proc) {
-  uint64_t packed = inside_ids_.load(std::memory_order_relaxed);
-  if (packed == 0) {
+  if (inside_ids_.load(std::memory_order_relaxed) == 0) {
     Result<TaskStatus> status = read_task_status(host_proc, host_tid);
     if (!status) return {};
-    packed = static_cast<uint64_t>(status->inside_tid) << 32 | static_cast<uint32_t>(status->inside_tgid);
-    inside_ids_.store(packed, std::memory_order_relaxed);
+    note_inside_ids(*status);
   }
+  const uint64_t packed = inside_ids_.load(std::memory_order_relaxed);
   return {.tid = static_cast<pid_t>(packed >> 32), .tgid = static_cast<pid_t>(packed & UINT32_MAX)};
 }
 

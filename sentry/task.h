@@ -21,6 +21,8 @@
 
 namespace sandbox {
 
+struct TaskStatus;
+
 // Root, cwd and umask (the kernel's fs_struct), shared by tasks made with CLONE_FS. Readers take an
 // immutable snapshot, so a call sees one state however long it runs.
 class FsContext {
@@ -139,6 +141,8 @@ class Task {
   InsideIds inside_ids(int host_proc);
 
  private:
+  void note_inside_ids(const TaskStatus& status);
+
   mutable std::mutex lock_;
   std::shared_ptr<FsContext> fs_;                   // lock_
   std::shared_ptr<const Credentials> credentials_;  // lock_

@@ -90,12 +90,13 @@ Result<TaskStatus> read_task_status(int host_proc, pid_t host_tid) {
   // Only Groups can make it longer, up to 65536 of them.
   std::string text(4096, '\0');
   size_t length = 0;
-  for (;;) {
+  // A file of one record is cut only by the buffer's end.
+  for (bool is_cut = true; is_cut;) {
+    if (length == text.size()) text.resize(text.size() * 2);
     ssize_t count = ::read(file.get(), text.data() + length, text.size() - length);
     if (count < 0) return err(ESRCH);
-    if (count == 0) break;
     length += count;
-    if (length == text.size()) text.resize(text.size() * 2);
+    is_cut = length == text.size();
   }
   return parse_task_status(std::string_view(text).substr(0, length));
 }
