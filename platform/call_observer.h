@@ -7,6 +7,8 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "platform/intercepted_call.h"
 
@@ -43,6 +45,17 @@ class CallSet {
 // numbers mean other calls.
 inline constexpr uint32_t kForeignCall = 0x80000000;
 
+// What becomes of a call besides, or instead of, what the program asked for.
+struct Intervention {
+  std::optional<int64_t> result;  // it does not run and returns this
+  int signal = 0;                 // sent to the thread before
+  uint64_t delay_ns = 0;          // it waits so long first
+  // The kernel finds this in the register of the argument with that index.
+  std::optional<std::pair<size_t, uint64_t>> argument;
+
+  bool does_something() const { return result || signal != 0 || delay_ns != 0 || argument; }
+};
+
 // Told while the thread in question is stopped or waits for its answer, so that its memory can be read. From
 // any engine thread, two at once for different threads of the workload. Ids are the sentry's PID namespace's.
 class CallObserver {
@@ -54,6 +67,11 @@ class CallObserver {
   enum class Interest { kNone, kReturn };
   virtual Interest on_call(const SyscallEvent& event, GuestMemory& memory,
                            const user_regs_struct* registers) = 0;
+  // Asked for at most once after each on_call, by the same thread.
+  virtual std::optional<Intervention> take_intervention(pid_t tid) {
+    (void)tid;
+    return std::nullopt;
+  }
   // The call that on_call told of returned this, as the register says (so also -ERESTARTSYS).
   virtual void on_return(pid_t tid, int64_t result, GuestMemory& memory) = 0;
   // It goes on without the engine, which will not learn what it returns.

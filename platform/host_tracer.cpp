@@ -161,10 +161,12 @@ Result<void> HostTracer::attach(pid_t pid) {
 
 HostTracer::Outcome HostTracer::serve() {
   while (!tracees_.empty()) {
+    wants_attention_ = 0;
     if (is_detaching_ && !has_interrupted_) interrupt_all();
+    run_due();
+    if (tracees_.empty()) break;
     int raw = 0;
-    const std::atomic<int> never{0};
-    pid_t tid = wait_for_any(&raw, has_interrupted_ ? never : is_detaching_);
+    pid_t tid = wait_for_any(&raw, wants_attention_);
     if (tid < 0 && errno == EINTR) continue;
     if (tid < 0) break;  // ECHILD
     handle(tid, WaitStatus(raw), raw >> 16);
@@ -243,12 +245,81 @@ void HostTracer::handle_entry(pid_t tid, Tracee& tracee) {
       }
     }
     tracee.is_told = observer_.on_call(event, memory, known) == CallObserver::Interest::kReturn;
+    if (auto wanted = observer_.take_intervention(tid)) {
+      if (wanted->signal != 0) syscall(SYS_tkill, tid, wanted->signal);
+      if (wanted->delay_ns == 0) return intervene(tid, *wanted);
+      tracee.is_held = true;
+      return delayed_.after(wanted->delay_ns, [this, tid, wanted = *wanted] {
+        std::lock_guard lock(due_mutex_);
+        due_.emplace_back(tid, wanted);
+        wants_attention_ = 1;
+        syscall(SYS_tgkill, getpid(), tracer_tid_, wake_signal());
+      });
+    }
   }
   let_run(tid, tracee);
 }
 
+void HostTracer::run_due() {
+  std::vector<std::pair<pid_t, Intervention>> due;
+  {
+    std::lock_guard lock(due_mutex_);
+    due.swap(due_);
+  }
+  for (const auto& [tid, wanted] : due) {
+    // It may have been killed, or its place taken by another thread's exec.
+    auto found = tracees_.find(tid);
+    if (found == tracees_.end() || !found->second.is_held) continue;
+    found->second.is_held = false;
+    intervene(tid, wanted);
+  }
+}
+
+// At the call's entry.
+void HostTracer::intervene(pid_t tid, const Intervention& wanted) {
+  Tracee& tracee = tracees_.at(tid);
+  auto registers = get_registers(tid);
+  if (!registers) return;
+  if (wanted.result) {
+    tracee.given_result = wanted.result;
+    registers->orig_rax = static_cast<uint64_t>(-1);
+    registers->rax = static_cast<uint64_t>(*wanted.result);
+    if (!set_registers(tid, *registers)) return;
+    // A seccomp stop is followed by no other when the call is skipped.
+    if (!filter_.empty()) finish_call(tid, tracee);
+  } else if (wanted.argument) {
+    const auto [index, value] = *wanted.argument;
+    unsigned long long& place = argument_of(*registers, index);
+    tracee.changed_argument = {index, place};
+    place = value;
+    if (!set_registers(tid, *registers)) return;
+    tracee.is_told = true;  // its end is needed
+  }
+  let_run(tid, tracee);
+}
+
+// Its result is in rax.
+void HostTracer::finish_call(pid_t tid, Tracee& tracee) {
+  tracee.phase = Phase::kUser;
+  const auto given = std::exchange(tracee.given_result, std::nullopt);
+  const auto changed = std::exchange(tracee.changed_argument, std::nullopt);
+  const bool is_told = std::exchange(tracee.is_told, false);
+  if (!is_told && !given && !changed) return;
+  auto registers = get_registers(tid);
+  if (!registers) return;
+  if (given) registers->rax = static_cast<uint64_t>(*given);
+  if (changed) argument_of(*registers, changed->first) = changed->second;
+  if ((given || changed) && !set_registers(tid, *registers)) return;
+  ProcessMemory memory(tid);
+  if (is_told) observer_.on_return(tid, static_cast<int64_t>(registers->rax), memory);
+}
+
 void HostTracer::handle_call_stop(pid_t tid, Tracee& tracee) {
   if (tracee.phase == Phase::kUser) return handle_entry(tid, tracee);
+  if (tracee.given_result || tracee.changed_argument) {
+    finish_call(tid, tracee);
+    return let_run(tid, tracee);
+  }
   tracee.phase = Phase::kUser;
   if (tracee.is_told) {
     tracee.is_told = false;
@@ -281,6 +352,9 @@ void HostTracer::handle_exec(pid_t tid) {
   }
   observer_.on_exec(maker, tid);
   Tracee& tracee = tracees_[tid];
+  tracee.is_held = false;
+  tracee.given_result.reset();
+  tracee.changed_argument.reset();
   if (!filter_.empty()) tracee.phase = Phase::kUser;  // nothing is left to be told of it
   let_run(tid, tracee);
 }
@@ -305,12 +379,18 @@ void HostTracer::handle_event_stop(pid_t tid, Tracee& tracee, int signal) {
 
 void HostTracer::request_detach() {
   is_detaching_ = 1;
+  wants_attention_ = 1;
   syscall(SYS_tgkill, getpid(), tracer_tid_, wake_signal());
 }
 
 void HostTracer::interrupt_all() {
   has_interrupted_ = true;
-  for (const auto& [tid, tracee] : tracees_) (void)ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);
+  std::erase_if(tracees_, [](const auto& entry) {
+    // One that is held stopped would not stop once more.
+    if (entry.second.is_held) return ptrace(PTRACE_DETACH, entry.first, nullptr, 0L) == 0;
+    (void)ptrace(PTRACE_INTERRUPT, entry.first, nullptr, nullptr);
+    return false;
+  });
 }
 
 // In any stop. A signal that was on its way is delivered; a stop by job control stays.

@@ -5,12 +5,14 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "platform/call_observer.h"
+#include "platform/delayed_work.h"
 #include "platform/placement.h"
 #include "platform/ptrace_requests.h"
 #include "platform/wait_status.h"
@@ -57,8 +59,12 @@ class HostTracer {
   enum class Phase : uint8_t { kUser, kInCall };
   struct Tracee {
     Phase phase = Phase::kUser;
-    bool is_told = false;     // in a call that the observer waits for
-    bool awaits_stop = true;  // its first one
+    bool is_told = false;                 // in a call that the observer waits for
+    bool awaits_stop = true;              // its first one
+    bool is_held = false;                 // stopped until its time has come
+    std::optional<int64_t> given_result;  // of a call that does not run, for its end
+    // What an intervention has changed, for the end of the call.
+    std::optional<std::pair<size_t, uint64_t>> changed_argument;
   };
 
   void handle(pid_t tid, WaitStatus status, int event);
@@ -66,6 +72,9 @@ class HostTracer {
   void handle_entry(pid_t tid, Tracee& tracee);
   bool is_own_call(pid_t tid, uint32_t number) const;
   void handle_call_stop(pid_t tid, Tracee& tracee);
+  void intervene(pid_t tid, const Intervention& wanted);
+  void finish_call(pid_t tid, Tracee& tracee);
+  void run_due();
   void handle_birth(pid_t tid);
   void handle_exec(pid_t tid);
   void handle_signal(pid_t tid, int signal);
@@ -87,8 +96,12 @@ class HostTracer {
   std::unordered_map<pid_t, Tracee> tracees_;
   StopPlacement placement_;
   std::atomic<int> is_detaching_{0};
+  std::atomic<int> wants_attention_{0};  // ends the wait
+  std::mutex due_mutex_;
+  std::vector<std::pair<pid_t, Intervention>> due_;  // due_mutex_; threads whose delay is over
   bool has_interrupted_ = false;
   Outcome outcome_;
+  DelayedWork delayed_;  // last: it ends before what it uses
 };
 
 }  // namespace sandbox::platform

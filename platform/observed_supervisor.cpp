@@ -2,6 +2,8 @@
 #include "platform/observed_supervisor.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace sandbox::platform {
 
@@ -65,9 +67,28 @@ class ObservedCall final : public InterceptedCall {
 void ObservedSupervisor::on_syscall(InterceptedCall& call) {
   if (!observation_.traced.contains(call.event().number)) return inner_.on_syscall(call);
   auto interest = observation_.observer.on_call(call.event(), call.memory(), call.registers());
+  if (auto wanted = observation_.observer.take_intervention(call.event().host_tid))
+    return intervene(call, *wanted);
   if (interest == CallObserver::Interest::kNone) return inner_.on_syscall(call);
   ObservedCall observed(call, observation_.observer, observation_.engine);
   inner_.on_syscall(observed);
+}
+
+// An observer that did not want to hear of the call's end does not mind.
+void ObservedSupervisor::intervene(InterceptedCall& call, const Intervention& wanted) {
+  const pid_t tid = call.event().host_tid;
+  if (wanted.signal != 0) syscall(SYS_tkill, tid, wanted.signal);
+  const auto go_on = [this, result = wanted.result](InterceptedCall& observed) {
+    if (result) return observed.reply(*result);
+    inner_.on_syscall(observed);
+  };
+  if (wanted.delay_ns == 0) {
+    ObservedCall observed(call, observation_.observer, observation_.engine);
+    return go_on(observed);
+  }
+  // Shared only because a std::function can be copied.
+  auto waiting = std::make_shared<ObservedCall>(call.park(), observation_.observer, observation_.engine);
+  observation_.delayed->after(wanted.delay_ns, [waiting, go_on] { go_on(*waiting); });
 }
 
 }  // namespace sandbox::platform

@@ -1,7 +1,10 @@
 // ObservedSupervisor: tells a CallObserver of every emulated call on its way to the supervisor and back.
 #pragma once
 
+#include <memory>
+
 #include "platform/call_observer.h"
+#include "platform/delayed_work.h"
 #include "platform/forwarding_supervisor.h"
 
 namespace sandbox::platform {
@@ -11,6 +14,8 @@ struct Observation {
   CallObserver& observer;
   CallSet traced;
   EngineKind engine;
+  // For calls that are to take longer; stopped before the engine goes.
+  std::shared_ptr<DelayedWork> delayed = std::make_shared<DelayedWork>();
 };
 
 class ObservedSupervisor final : public ForwardingSupervisor {
@@ -22,6 +27,8 @@ class ObservedSupervisor final : public ForwardingSupervisor {
   void on_syscall(InterceptedCall& call) override;
 
  private:
+  void intervene(InterceptedCall& call, const Intervention& wanted);
+
   const Observation& observation_;
 };
 

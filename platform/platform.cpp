@@ -57,6 +57,7 @@ class RunningWorkload final : public Platform {
     TRY(release_process(process_, path, argv, environment));
     has_run_ = true;
     Outcome outcome = tracer_.serve();
+    if (observation_) observation_->delayed->stop();
     if (auto failure = tracer_.launch_failure(); failure && failure->step != nullptr)
       return std::unexpected(failure->error);
     return outcome;

@@ -52,6 +52,13 @@ inline Result<void> poke(pid_t tid, uint64_t address, uint64_t word) {
   return host_status(ptrace(PTRACE_POKEDATA, tid, address, word));
 }
 
+// The register that holds the argument with that index, 0 to 5.
+inline unsigned long long& argument_of(Registers& registers, size_t index) {
+  unsigned long long* const places[] = {&registers.rdi, &registers.rsi, &registers.rdx,
+                                        &registers.r10, &registers.r8,  &registers.r9};
+  return *places[index];
+}
+
 // The system call that a seccomp stop is about.
 inline SyscallEvent event_of(pid_t tid, const Registers& registers) {
   return {tid,

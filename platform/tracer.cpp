@@ -345,23 +345,62 @@ bool Tracer::observe_call(pid_t tid, const Registers& registers) {
     tracee.is_loading = false;
   }
   const auto interest = is_shown ? tell_call(tid, registers) : CallObserver::Interest::kNone;
-  if (action.kind == Action::Kind::kDeny) {
-    const Errno error(action.errno_value);
-    if (is_shown) tell_return(tid, event.number, error.as_return());
-    fail_call(tid, registers, error);
-  } else if (interest == CallObserver::Interest::kReturn) {
-    tracee.is_observed = true;
-    (void)let_finish(tid);
-  } else {
-    let_run(tid);
-  }
+  const auto wanted = is_shown ? take_intervention(tid) : std::nullopt;
+  const auto go_on = [=, this, is_told = interest == CallObserver::Interest::kReturn] {
+    auto result = wanted ? wanted->result : std::nullopt;
+    if (!result && action.kind == Action::Kind::kDeny) result = Errno(action.errno_value).as_return();
+    if (result) {
+      if (is_shown) tell_return(tid, event.number, *result);
+      return answer_call(tid, registers, *result);
+    }
+    Tracee& caller = tracees_.at(tid);
+    if (wanted && wanted->argument) {
+      const auto [index, value] = *wanted->argument;
+      Registers changed = registers;
+      argument_of(changed, index) = value;
+      caller.changed_argument = {index, event.args[index]};
+      if (!set_registers(tid, changed)) return;
+    }
+    caller.is_observed = is_told || caller.changed_argument;
+    if (caller.is_observed) {
+      (void)let_finish(tid);
+    } else {
+      let_run(tid);
+    }
+  };
+  if (wanted && wanted->signal != 0) syscall(SYS_tgkill, tracee.tgid, tid, wanted->signal);
+  go_on_after(tid, wanted ? wanted->delay_ns : 0, go_on);
   return true;
 }
 
-void Tracer::observe_return(pid_t tid, const Registers& registers) {
-  tracees_.at(tid).is_observed = false;
+std::optional<Intervention> Tracer::take_intervention(pid_t tid) {
+  return observation_ != nullptr ? observation_->observer.take_intervention(tid) : std::nullopt;
+}
+
+// A thread that is stopped stays so meanwhile; others go on.
+void Tracer::go_on_after(pid_t tid, uint64_t delay_ns, std::function<void()> go_on) {
+  if (delay_ns == 0) return go_on();
+  const uint64_t hold = tracees_.at(tid).hold = ++last_hold_;
+  observation_->delayed->after(delay_ns, [this, tid, hold, go_on = std::move(go_on)] {
+    post([this, tid, hold, go_on] {
+      // It may have been killed, or its place taken by another thread's exec.
+      auto found = tracees_.find(tid);
+      if (found == tracees_.end() || found->second.hold != hold) return;
+      found->second.hold = 0;
+      go_on();
+    });
+  });
+}
+
+void Tracer::observe_return(pid_t tid, Registers registers) {
+  Tracee& tracee = tracees_.at(tid);
+  tracee.is_observed = false;
   ProcessMemory memory(tid);
   observation_->observer.on_return(tid, static_cast<int64_t>(registers.rax), memory);
+  if (auto changed = std::exchange(tracee.changed_argument, std::nullopt)) {
+    argument_of(registers, changed->first) = changed->second;
+    if (!set_registers(tid, registers)) return;
+  }
   let_run(tid);
 }
 
@@ -389,11 +428,15 @@ void Tracer::tell_return(pid_t tid, uint32_t number, int64_t result) {
   observation_->observer.on_return(tid, result, memory);
 }
 
-// The call does not run and returns the error.
-void Tracer::fail_call(pid_t tid, Registers registers, Errno error) {
+// The call does not run and returns the value.
+void Tracer::answer_call(pid_t tid, Registers registers, int64_t value) {
   registers.orig_rax = static_cast<uint64_t>(-1);
-  registers.rax = static_cast<uint64_t>(error.as_return());
+  registers.rax = static_cast<uint64_t>(value);
   if (set_registers(tid, registers)) let_run(tid);
+}
+
+void Tracer::fail_call(pid_t tid, const Registers& registers, Errno error) {
+  answer_call(tid, registers, error.as_return());
 }
 
 void Tracer::fail_exec(pid_t tid, const Registers& registers, Errno error) {
@@ -428,6 +471,18 @@ void Tracer::handle_exec(pid_t tid, const Registers& registers) {
     has_listener_ = true;
   }
   tell_call(tid, registers);
+  const auto wanted = take_intervention(tid);
+  if (!wanted) return let_exec(tid, registers);
+  if (wanted->signal != 0) syscall(SYS_tgkill, tracee.tgid, tid, wanted->signal);
+  go_on_after(tid, wanted->delay_ns, [this, tid, registers, result = wanted->result] {
+    if (!result) return let_exec(tid, registers);
+    tell_return(tid, static_cast<uint32_t>(registers.orig_rax), *result);
+    answer_call(tid, registers, *result);
+  });
+}
+
+// Asks the sentry, and points the call at the loader.
+void Tracer::let_exec(pid_t tid, const Registers& registers) {
   ProcessMemory memory(tid);
   auto decision = supervisor_.on_exec(event_of(tid, registers), memory);
   if (!decision) return fail_exec(tid, registers, decision.error());
@@ -452,7 +507,7 @@ void Tracer::handle_exec(pid_t tid, const Registers& registers) {
     return fail_exec(tid, registers, Errno(poked.error() == Errno(ESRCH) ? ESRCH : EFAULT));
   }
   if (!set_registers(tid, changed)) return;
-  tracee.exec = ExecAttempt{registers};
+  tracees_.at(tid).exec = ExecAttempt{registers};
   (void)let_finish(tid);
 }
 
@@ -499,6 +554,8 @@ uint64_t Tracer::finish_exec(pid_t tgid) {
     }
     tracee.exec.reset();
     tracee.is_observed = false;
+    tracee.changed_argument.reset();
+    tracee.hold = 0;
     if (tid != tgid) stale.push_back(tid);
   }
   SANDBOX_CHECK(number.has_value(), "a process executed something without asking");

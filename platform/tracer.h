@@ -109,6 +109,9 @@ class Tracer {
     bool is_observed = false;        // in a call whose end is to be told
     bool is_loading = false;         // the loader runs: its calls are not the program's
     bool is_past_exit = false;       // of its call: the exit stop has been used, none will come
+    // The argument that an intervention has changed, for the end of the call, and who may let it go on.
+    std::optional<std::pair<size_t, uint64_t>> changed_argument;
+    uint64_t hold = 0;  // 0: nobody has to
     // Of a call that was made to meet the profile's action in the kernel.
     std::optional<uint64_t> refused_number;
   };
@@ -129,7 +132,11 @@ class Tracer {
   bool refuse_by_profile(pid_t tid, const Registers& registers);
   void tell_profile_signal(pid_t tid, siginfo_t& info, Registers& registers);
   void handle_exiting(pid_t tid);
-  void observe_return(pid_t tid, const Registers& registers);
+  void observe_return(pid_t tid, Registers registers);
+  std::optional<Intervention> take_intervention(pid_t tid);
+  void go_on_after(pid_t tid, uint64_t delay_ns, std::function<void()> go_on);
+  void answer_call(pid_t tid, Registers registers, int64_t value);
+  void let_exec(pid_t tid, const Registers& registers);
   void handle_exec(pid_t tid, const Registers& registers);
   void handle_syscall_stop(pid_t tid);
   void handle_birth(pid_t tid);
@@ -139,7 +146,7 @@ class Tracer {
   uint64_t finish_exec(pid_t tgid);
   bool is_other_exec_undecided(pid_t tid, pid_t tgid) const;
   void retry_delayed_exec(pid_t tgid);
-  void fail_call(pid_t tid, Registers registers, Errno error);
+  void fail_call(pid_t tid, const Registers& registers, Errno error);
   void fail_exec(pid_t tid, const Registers& registers, Errno error);
   void announce(pid_t parent, pid_t child, uint64_t flags);
   void announce_orphans_of(pid_t tid, pid_t tgid);
@@ -168,6 +175,7 @@ class Tracer {
   std::unordered_map<pid_t, WaitStatus> stillborns_;   // died before their parent's event came
   std::deque<std::pair<pid_t, WaitStatus>> deferred_;  // seen while waiting for one thread
   StopPlacement placement_;
+  uint64_t last_hold_ = 0;
   bool has_listener_ = false;
   bool init_is_gone_ = false;
   bool first_has_executed_ = false;

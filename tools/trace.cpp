@@ -162,6 +162,10 @@ int verb_trace(int argc, char** argv) {
     return report({.doing = "understand the command line",
                    .reason = "--profile, --files and --explain need a whole run",
                    .advice = "leave -p out and name the program"});
+  if (*name && options.injects())
+    return report({.doing = "understand the command line",
+                   .reason = "--inject is for a trace that begins with the program or on the host",
+                   .advice = "leave -p out and name the program"});
   survive_closed_pipes();
   if (*name) return trace_named_sandbox(**name, options);
 

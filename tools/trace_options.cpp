@@ -132,6 +132,11 @@ void TraceOptions::add_filter_options(CLI::App& app) {
   app.add_option("--process", processes_, "only of this process, by number or by a glob of its name")
       ->type_name("PID|NAME")
       ->allow_extra_args(false);
+  app.add_option("--inject", injections_,
+                 "let calls fail or differ: 'openat:path=/data/*:error=ENOSPC:when=3+2'")
+      ->type_name("CALLS:...")
+      ->allow_extra_args(false);
+  app.add_option("--seed", seed_, "of what --inject leaves to chance")->type_name("N")->capture_default_str();
   app.add_option("--where", where_, "only calls for which this holds: 'openat.flags & O_CREAT && ret < 0'")
       ->type_name("EXPRESSION");
 }
@@ -198,6 +203,15 @@ Parsed<trace::RecorderOptions> TraceOptions::recorder_options() const {
   options.decoder.string_bytes = string_bytes_;
   options.describes_descriptors = describes_descriptors_;
   options.code = TRY(code_options());
+  std::vector<trace::Injection> injections;
+  for (const std::string& text : injections_) {
+    auto injection = trace::Injection::parse(text);
+    if (!injection)
+      return refuse(fmt::format("--inject: {}", printable(injection.error())),
+                    "--inject 'openat:path=/data/*:error=ENOSPC:when=3+2'");
+    injections.push_back(*std::move(injection));
+  }
+  if (!injections.empty()) options.injector = std::make_shared<trace::Injector>(std::move(injections), seed_);
   return options;
 }
 

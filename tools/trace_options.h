@@ -38,6 +38,7 @@ class TraceOptions {
   // follow.
   Parsed<std::vector<std::string>> words_for_sentry(const trace::Outputs& outputs) const;
   const std::string& output() const { return output_; }
+  bool injects() const { return !injections_.empty(); }
   // Whether calls are left out.
   bool has_filters() const;
   // Whether the trace is to be shown also where it is a means to something else.
@@ -58,6 +59,8 @@ class TraceOptions {
   std::vector<std::string> targets_;
   std::vector<int> descriptors_;
   std::vector<int64_t> results_;
+  std::vector<std::string> injections_;
+  uint64_t seed_ = 0;
   int clock_ = 0, column_ = 40;
   size_t string_bytes_ = 32;
   bool is_on_host_ = false, is_per_process_ = false, is_summary_ = false, is_verbose_ = false;

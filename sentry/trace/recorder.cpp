@@ -29,7 +29,10 @@ Recorder::Recorder(RecorderOptions options, Outputs& outputs, Writer& writer)
       decoder_(options_.decoder),
       outputs_(outputs),
       writer_(writer),
-      real_time_offset_ns_(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)) {}
+      real_time_offset_ns_(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)) {
+  calls_wanted_ = options_.filter.calls;
+  if (options_.injector) calls_wanted_.add(options_.injector->calls());
+}
 
 Recorder::~Recorder() { finish(); }
 
@@ -56,8 +59,9 @@ Recorder::Thread& Recorder::thread_of(pid_t tid) {
   if (!is_new) return thread;
   thread.identity = subject_->identify(tid);
   thread.identity.host_tid = tid;
-  const bool needs_names =
-      options_.describes_descriptors || options_.resolves_paths || !options_.filter.paths.empty();
+  const bool needs_names = options_.describes_descriptors || options_.resolves_paths ||
+                           (options_.injector && options_.injector->needs_names()) ||
+                           !options_.filter.paths.empty();
   if (needs_names) thread.names = subject_->names_of(tid);
   look_at_process(tid, thread);
   if (!has_begun_) {
@@ -95,6 +99,7 @@ Interest Recorder::on_call(const platform::SyscallEvent& event, GuestMemory& mem
   std::lock_guard lock(mutex_);
   Thread& thread = thread_of(event.host_tid);
   thread.pending.reset();
+  thread.intervention.reset();
   thread.registers.reset();
   if (std::exchange(thread.is_renamed, false)) look_at_process(event.host_tid, thread);
   if (!thread.is_admitted) return Interest::kNone;
@@ -105,7 +110,9 @@ Interest Recorder::on_call(const platform::SyscallEvent& event, GuestMemory& mem
   call.call =
       decoder_.entry(event.number, event.args, {memory, options_.describes_descriptors ? names : nullptr});
   if (options_.resolves_paths) call.paths = named_paths(call.call, *names);
-  if (!options_.filter.may_pass(call, names)) {
+  if (options_.injector) thread.intervention = options_.injector->decide(call, names);
+  thread.was_injected = thread.intervention.has_value();
+  if (!options_.filter.calls.contains(event.number) || !options_.filter.may_pass(call, names)) {
     thread.pending.reset();
     return Interest::kNone;
   }
@@ -129,6 +136,11 @@ void Recorder::on_return(pid_t tid, int64_t result, GuestMemory& memory) {
   CallEvent& call = *thread.pending;
   call.duration_ns = now_ns - thread.begin_ns;
   decoder_.exit(call.call, result, {memory, options_.describes_descriptors ? thread.names.get() : nullptr});
+  if (thread.was_injected) {
+    Value& remarks = call.call.result->remarks;
+    remarks.kind = Value::Kind::kRemarks;
+    remarks.add({}, Value::word("INJECTED"));
+  }
   if (code_) code_->note_return(thread.identity.pid, call.call);
   end_call(tid, thread, CallEnd::kReturned);
 }
@@ -150,6 +162,12 @@ void Recorder::end_call(pid_t tid, Thread& thread, CallEnd end) {
     note_record();
   }
   thread.pending.reset();
+}
+
+std::optional<platform::Intervention> Recorder::take_intervention(pid_t tid) {
+  std::lock_guard lock(mutex_);
+  auto found = threads_.find(tid);
+  return found != threads_.end() ? std::exchange(found->second.intervention, std::nullopt) : std::nullopt;
 }
 
 void Recorder::on_lost(pid_t tid) {

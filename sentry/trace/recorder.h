@@ -14,6 +14,7 @@
 #include "sentry/trace/code_reader.h"
 #include "sentry/trace/decoder.h"
 #include "sentry/trace/event.h"
+#include "sentry/trace/injection.h"
 #include "sentry/trace/output.h"
 #include "sentry/trace/surroundings.h"
 #include "sentry/trace/trace_filter.h"
@@ -41,6 +42,7 @@ struct RecorderOptions {
   TraceFilter filter;
   bool describes_descriptors = false;  // -y
   bool resolves_paths = false;         // CallEvent::paths
+  std::shared_ptr<Injector> injector;  // null: every call runs as the program asks
   CodeOptions code;                    // needs registers with each call
 };
 
@@ -50,7 +52,8 @@ class Recorder final : public platform::CallObserver {
   Recorder(RecorderOptions options, Outputs& outputs, Writer& writer);
   ~Recorder() override;
 
-  const platform::CallSet& calls() const { return options_.filter.calls; }
+  // What must be traced for it.
+  const platform::CallSet& calls() const { return calls_wanted_; }
   // Before the first event; outlives the recording.
   void set_subject(Subject& subject);
   // Whether on_call is to be given registers.
@@ -64,6 +67,7 @@ class Recorder final : public platform::CallObserver {
   Interest on_call(const platform::SyscallEvent& event, GuestMemory& memory,
                    const user_regs_struct* registers) override;
   void on_return(pid_t tid, int64_t result, GuestMemory& memory) override;
+  std::optional<platform::Intervention> take_intervention(pid_t tid) override;
   void on_lost(pid_t tid) override;
   void on_birth(pid_t parent, pid_t child) override;
   void on_exec(pid_t maker, pid_t group) override;
@@ -79,7 +83,9 @@ class Recorder final : public platform::CallObserver {
     bool is_renamed = false;                 // by an exec: the name is known when the program runs
     std::unique_ptr<DescriptorNames> names;  // null: not wanted
     std::optional<CallEvent> pending;
-    uint64_t begin_ns = 0;                      // of `pending`, CLOCK_MONOTONIC
+    std::optional<platform::Intervention> intervention;  // in the call that on_call was told of last
+    bool was_injected = false;                           // `pending` was
+    uint64_t begin_ns = 0;                               // of `pending`, CLOCK_MONOTONIC
     std::optional<user_regs_struct> registers;  // of `pending`, while its site has not been looked at
   };
 
@@ -94,6 +100,7 @@ class Recorder final : public platform::CallObserver {
 
   const RecorderOptions options_;
   const Decoder decoder_;
+  platform::CallSet calls_wanted_;
   Outputs& outputs_;
   Writer& writer_;
   Subject* subject_ = nullptr;
@@ -101,6 +108,7 @@ class Recorder final : public platform::CallObserver {
   uint64_t real_time_offset_ns_ = 0;
 
   std::mutex mutex_;  // all below
+
   std::unordered_map<pid_t, Thread> threads_;
   uint64_t calls_ = 0;
   bool has_begun_ = false, has_ended_ = false;

@@ -10,7 +10,7 @@ _sandbox_program_index() {
         --env | -e | --env-file | --hostname | --net | --timeout | --pass-fd | --seccomp | --profile | --files | --platform | --log-level | --log-format | \
         --memory | --memory-swap | --cpus | --cpuset-cpus | --cpu-weight | --pids-limit | --io-max | \
         --blkio-weight | --unenforced-limits | --name | \
-        --trace | --path | -P | --fd | --ret | --errno | --min-duration | --process | --where | --output | -o | \
+        --trace | --path | -P | --fd | --ret | --errno | --min-duration | --process | --where | --inject | --seed | --output | -o | \
         --format | --sort | --color | --string-limit | -s | --column | -a | --pid | -p)
         # bash splits --option=value into three words.
         [[ ${COMP_WORDS[index + 1]} == = ]] && ((index++))
@@ -73,14 +73,14 @@ _sandbox() {
     --trace)
       mapfile -t COMPREPLY < <(compgen -W '%file %desc %net %process %memory %signal %ipc %clock %creds' -- "$current")
       ;;
-    --hostname | --timeout | --pass-fd | --tmpfs | --fd | --ret | --errno | --min-duration | --process | --where | \
+    --hostname | --timeout | --pass-fd | --tmpfs | --fd | --ret | --errno | --min-duration | --process | --where | --inject | --seed | \
       --string-limit | -s | --column | -a) ;;
     *)
       local words=--help
       if [[ $verb == trace ]]; then
         words+=' --host --pid --trace --path --fd --ret --errno --failed --successful --min-duration --process --where'
         words+=' --output --output-per-process --format --summary --sort --string-limit --verbose --arg-names --fd-paths --stack --disasm'
-        words+=' --column --color --profile --files --explain'
+        words+=' --column --color --profile --files --explain --inject --seed'
       fi
       case $verb in
         run | trace)
