@@ -260,7 +260,9 @@ void SandboxResources::advance_load() {
   uint64_t elapsed_ns = now_ns - load_.last_ns();
   uint64_t mean = static_cast<uint64_t>(static_cast<unsigned __int128>(active_ns) * LoadAverage::kOne /
                                         std::max<uint64_t>(elapsed_ns, 1));
-  load_.advance(now_ns, mean, (tasks.running + tasks.blocked) * LoadAverage::kOne);
+  // Whoever waits for the sentry just now, the one who asks included, does not look as if it ran.
+  uint64_t active_now = std::max(mean, tasks.running * LoadAverage::kOne);
+  load_.advance(now_ns, mean, active_now + tasks.blocked * LoadAverage::kOne);
   load_active_ns_ = tasks.active_ns;
   load_cpu_ns_ += cpu_ns;
 }
