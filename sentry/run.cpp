@@ -125,6 +125,7 @@ class Run {
   explicit Run(const SandboxConfig& config) : config_(config) {}
   ~Run() {
     if (resources_) resources_->forget_sentry();
+    trace_service_.reset();
     signals_.reset();
     platform_.reset();
     if (sentry_) sentry_->vfs().leave_names_to_exit();
