@@ -187,7 +187,13 @@ DecodedCall Decoder::entry(uint32_t number, const std::array<uint64_t, 6>& regis
   call.registers = registers;
   const Plan::Row* plan = plan_->find(number);
   if (plan == nullptr) {
-    for (uint64_t value : registers) call.arguments.push_back(Value::hex(value));
+    constexpr std::array kNames = {"arg1", "arg2", "arg3", "arg4", "arg5", "arg6"};
+    constexpr std::array kForeignNames = {"ebx", "ecx", "edx", "esi", "edi", "ebp"};
+    for (size_t i = 0; i < registers.size(); ++i) {
+      call.arguments.push_back(call.is_foreign()
+                                   ? Value::hex(static_cast<uint32_t>(registers[i])).named(kForeignNames[i])
+                                   : Value::hex(registers[i]).named(kNames[i]));
+    }
     return call;
   }
   call.row = plan->row;

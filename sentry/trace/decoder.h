@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "platform/call_observer.h"
 #include "sandbox/errno.h"
 #include "sandbox/guest_memory.h"
 #include "sandbox/syscall_table.h"
@@ -42,6 +43,12 @@ struct DecodedCall {
   std::array<uint64_t, 6> registers{};
   std::vector<Value> arguments;         // one each argument of the row, named; kAbsent ones are not printed
   std::optional<DecodedResult> result;  // until exit(): none. Of exit and exit_group: never
+
+  // Made as 32-bit programs do (int 0x80), where numbers mean other calls: there is no row, and the arguments
+  // are their registers.
+  bool is_foreign() const { return (number & platform::kForeignCall) != 0; }
+  // As the caller gave it.
+  uint32_t plain_number() const { return number & ~platform::kForeignCall; }
 };
 
 // Immutable after construction, so that any number of threads may share one.

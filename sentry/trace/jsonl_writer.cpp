@@ -66,7 +66,8 @@ std::string_view name_of(CallEnd end) {
 }
 
 std::string name_of_call(const DecodedCall& call) {
-  return call.row != nullptr ? std::string(call.row->name) : fmt::format("syscall_{}", call.number);
+  if (call.row != nullptr) return std::string(call.row->name);
+  return fmt::format("{}_{}", call.is_foreign() ? "i386" : "syscall", call.plain_number());
 }
 
 std::string& JsonlWriter::begin_record(const char* type, const Event& event) {
@@ -94,7 +95,7 @@ void JsonlWriter::begin(uint64_t time_ns) {
 void JsonlWriter::on_call(const CallEvent& event) {
   std::string& text = begin_record("call", event);
   fmt::format_to(std::back_inserter(text), ",\"call\":\"{}\",\"nr\":{},\"args\":", name_of_call(event.call),
-                 event.call.number);
+                 event.call.plain_number());
   append_json_arguments(text, event.call);
   fmt::format_to(std::back_inserter(text), ",\"end\":\"{}\"", name_of(event.end));
   if (event.call.result) append_result(text, *event.call.result);

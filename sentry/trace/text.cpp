@@ -261,6 +261,8 @@ void append_entry(std::string& out, const DecodedCall& call, const TextStyle& st
   Printer(out, style).coloured(style.colours.call, [&] {
     if (call.row != nullptr)
       out += call.row->name;
+    else if (call.is_foreign())
+      append_natural(out += "i386_", call.plain_number());
     else
       append_hex(out += "syscall_", call.number);
   });

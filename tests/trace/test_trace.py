@@ -194,6 +194,29 @@ def test_nothing_is_lost_or_out_of_order(folder):
     equal(len(last), 4)
 
 
+def test_calls_of_32_bit_programs(folder):
+    if subprocess.run([CALLS, "foreign"]).returncode != 0:
+        raise Skip("the kernel runs no 32-bit calls")
+    in_order(calls_of(trace(folder, "--host", "--", CALLS, "foreign")), r"i386_20\((0x[0-9a-f]{1,8}|0)(, (0x[0-9a-f]{1,8}|0)){5}\) = 0x[0-9a-f]+",
+             r"getpid\(\) = \d+")
+    calls = [json.loads(line) for line in trace(folder, "--host", "--format", "jsonl", "--", CALLS, "foreign")]
+    call = next(call for call in calls if call.get("call") == "i386_20")
+    equal((call["nr"], list(call["args"])), (20, ["ebx", "ecx", "edx", "esi", "edi", "ebp"]))
+
+
+def test_memory_is_bounded():
+    """What the tracer takes does not grow with the calls that it has seen."""
+    def peak_kib(*options, count):
+        process = subprocess.Popen([SANDBOX, "trace", *options, "-o", "/dev/null", "--", CALLS, "count", str(count)])
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        equal(process.returncode, 0)
+        return usage.ru_maxrss
+    for options in (["--host"], ["--host", "-k", "--disasm", "-y"], ["--host", "-c"], []):
+        few, many = peak_kib(*options, count=5000), peak_kib(*options, count=50000)
+        check(many - few < 4096, (options, few, many))
+
+
 def test_many_threads(folder):
     lines = trace(folder, "--host", "-e", "getppid", "--", CALLS, "threads", "1000", "2")
     equal(len([line for line in lines if "getppid()" in line]), 2000)

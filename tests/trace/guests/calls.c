@@ -24,6 +24,13 @@ static void known(void) {
   syscall(999, 1, 2, 3);
 }
 
+// As 32-bit programs call: getpid is number 20 of their table.
+static void foreign(void) {
+  int result;
+  __asm__ volatile("int $0x80" : "=a"(result) : "a"(20) : "memory");
+  if (result != getpid()) _exit(3);
+}
+
 static void killed(void) {
   pid_t child = fork();
   if (child == 0) {
@@ -71,6 +78,7 @@ static void* exec_from_thread(void* path) {
 int main(int argc, char** argv) {
   const char* what = argc > 1 ? argv[1] : "known";
   if (strcmp(what, "known") == 0) known();
+  if (strcmp(what, "foreign") == 0) foreign();
   if (strcmp(what, "killed") == 0) killed();
   if (strcmp(what, "count") == 0) count((void*)(intptr_t)atoi(argv[2]));
   if (strcmp(what, "threads") == 0) threads(atoi(argv[2]), atoi(argv[3]));
