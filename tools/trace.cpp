@@ -13,6 +13,7 @@
 #include "tools/sandbox_options.h"
 #include "tools/trace_findings.h"
 #include "tools/trace_options.h"
+#include "tools/trace_verbs.h"
 #include "tools/verbs.h"
 
 extern char** environ;
@@ -139,6 +140,8 @@ void warn_of_losses(const trace::Outputs& outputs, const std::string& name) {
 }  // namespace
 
 int verb_trace(int argc, char** argv) {
+  // A program of that name goes behind --.
+  if (argc > 1 && std::string_view(argv[1]) == "diff") return trace_diff(argc - 1, argv + 1);
   CLI::App app(
       "Show the system calls of a program and all it starts: in a sandbox, on the host itself (--host), or "
       "of\n"
