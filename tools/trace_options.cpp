@@ -10,6 +10,7 @@
 
 #include "sentry/trace/call_classes.h"
 #include "sentry/trace/perfetto_writer.h"
+#include "sentry/trace/top_writer.h"
 #include "tools/messages.h"
 
 namespace sandbox::tools {
@@ -91,6 +92,7 @@ void TraceOptions::add_output_options(CLI::App& app) {
       ->type_name("text|jsonl|perfetto")
       ->capture_default_str();
   app.add_flag("-c,--summary", is_summary_, "count calls and their times instead of showing them");
+  app.add_flag("--top", is_top_, "show each second how busy each process is instead of its calls");
   app.add_option("--sort", sort_, "order of the summary")
       ->type_name("time|calls|errors|name")
       ->capture_default_str();
@@ -265,6 +267,11 @@ Parsed<std::unique_ptr<trace::Writer>> TraceOptions::make_writer(trace::Outputs&
   if (format_ != "text" && format_ != "jsonl" && format_ != "perfetto")
     return refuse(fmt::format("{} is none of the values of --format", printable(format_)),
                   "--format text|jsonl|perfetto");
+  if (is_top_) {
+    if (is_summary_ || is_per_process_ || format_ != "text")
+      return refuse("--top is a view of its own", "without --summary, --format and --output-per-process");
+    return std::make_unique<trace::TopWriter>(outputs);
+  }
   if (is_summary_) {
     if (format_ == "perfetto") return refuse("a summary has no times to draw", "--format text or jsonl");
     trace::SummaryOptions options;

@@ -63,7 +63,8 @@ class TraceOptions {
   uint64_t seed_ = 0;
   int clock_ = 0, column_ = 40;
   size_t string_bytes_ = 32;
-  bool is_on_host_ = false, is_per_process_ = false, is_summary_ = false, is_verbose_ = false;
+  bool is_on_host_ = false, is_per_process_ = false, is_summary_ = false, is_top_ = false,
+       is_verbose_ = false;
   bool names_arguments_ = false, describes_descriptors_ = false, shows_duration_ = false,
        is_relative_ = false;
   bool shows_stacks_ = false, wants_failures_ = false, wants_successes_ = false;

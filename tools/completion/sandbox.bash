@@ -80,7 +80,7 @@ _sandbox() {
       if [[ $verb == trace ]]; then
         words+=' --host --pid --trace --path --fd --ret --errno --failed --successful --min-duration --process --where'
         words+=' --output --output-per-process --format --summary --sort --string-limit --verbose --arg-names --fd-paths --stack --disasm'
-        words+=' --column --color --profile --files --explain --inject --seed'
+        words+=' --column --color --profile --files --explain --inject --seed --top'
       fi
       case $verb in
         run | trace)
