@@ -14,6 +14,7 @@
 #include "platform/id_map_files.h"
 #include "platform/inside_images.h"
 #include "platform/launch_child.h"
+#include "platform/launch_plan.h"
 #include "platform/pidfd.h"
 #include "platform/seccomp_profile.h"
 
@@ -29,10 +30,60 @@ unsigned long clone_flags(const LaunchOptions& options) {
   return flags;
 }
 
+// Calls that the filter lets pass are confined by these namespaces alone (System V IPC and message queues;
+// the host's network and its abstract sockets): without one that was asked for, nothing may run.
+const char* confining_step(NamespaceKind kind) {
+  switch (kind) {
+    case NamespaceKind::kIpc:
+      return "create the workload's IPC namespace";
+    case NamespaceKind::kNet:
+      return "create the workload's network namespace";
+    default:
+      return nullptr;
+  }
+}
+
+Result<SocketPair> make_socket_pair(int type) {
+  int ends[2];
+  TRY(host_status(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends)));
+  return SocketPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+Result<void> map_workload_ids(pid_t child, const LaunchOptions& options) {
+  for (IdKind kind : {IdKind::kUser, IdKind::kGroup}) {
+    IdMap own = TRY(read_own_id_map(kind));
+    const IdMap& wanted = kind == IdKind::kUser ? options.uid_map : options.gid_map;
+    TRY(write_id_map(child, kind, id_map_lines(wanted, own)));
+  }
+  return {};
+}
+
+// Before anything is forked from it or a cgroup namespace is made, whose root the groups then are.
+Result<void> join_cgroups(pid_t child, const LaunchOptions& options) {
+  const std::string number = std::to_string(child);
+  for (int file : options.cgroup_join_files) TRY(host_status(pwrite(file, number.data(), number.size(), 0)));
+  return {};
+}
+
+// Lets the child go on in its namespaces.
+Result<void> release_child(const LaunchedProcess& process, const LaunchOptions& options,
+                           std::string& context) {
+  context = "map the workload's user and group ids";
+  TRY(map_workload_ids(process.init_tid, options));
+  context = "put the workload into its control groups";
+  TRY(join_cgroups(process.init_tid, options));
+  context = "start the first process";
+  return host_status(write(process.channel.get(), "", 1));
+}
+
+}  // namespace
+
 const char* step_text(LaunchStep step) {
   switch (step) {
     case LaunchStep::kReady:
       return "start the first process";
+    case LaunchStep::kJoin:
+      return "enter the workload's namespaces";
     case LaunchStep::kNamespaces:
       return "bring the loopback interface up";
     case LaunchStep::kRoot:
@@ -57,52 +108,7 @@ const char* step_text(LaunchStep step) {
   return "start the first process";
 }
 
-// Calls that the filter lets pass are confined by these namespaces alone (System V IPC and message queues;
-// the host's network and its abstract sockets): without one that was asked for, nothing may run.
-const char* confining_step(NamespaceKind kind) {
-  switch (kind) {
-    case NamespaceKind::kIpc:
-      return "create the workload's IPC namespace";
-    case NamespaceKind::kNet:
-      return "create the workload's network namespace";
-    default:
-      return nullptr;
-  }
-}
-
-struct SocketPair {
-  UniqueFd mine, theirs;
-};
-
-Result<SocketPair> make_socket_pair(int type) {
-  int ends[2];
-  TRY(host_status(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends)));
-  return SocketPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
-
-Result<void> map_workload_ids(pid_t child, const LaunchOptions& options) {
-  for (IdKind kind : {IdKind::kUser, IdKind::kGroup}) {
-    IdMap own = TRY(read_own_id_map(kind));
-    const IdMap& wanted = kind == IdKind::kUser ? options.uid_map : options.gid_map;
-    TRY(write_id_map(child, kind, id_map_lines(wanted, own)));
-  }
-  return {};
-}
-
-// Before anything is forked from it or a cgroup namespace is made, whose root the groups then are.
-Result<void> join_cgroups(pid_t child, const LaunchOptions& options) {
-  const std::string number = std::to_string(child);
-  for (int file : options.cgroup_join_files) TRY(host_status(pwrite(file, number.data(), number.size(), 0)));
-  return {};
-}
-
-struct ReceivedReport {
-  LaunchReport report;
-  pid_t sender;  // as this PID namespace numbers it; 0 when unknown
-};
-
-// Errors: ECHILD: the process ended without a word.
-Result<ReceivedReport> receive_report(int channel, int flags) {
+Result<ReceivedReport> receive_report(const UniqueFd& channel, int flags) {
   ReceivedReport received{};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))];
   iovec data{&received.report, sizeof received.report};
@@ -113,7 +119,7 @@ Result<ReceivedReport> receive_report(int channel, int flags) {
   message.msg_controllen = sizeof control;
   ssize_t count;
   do {
-    count = recvmsg(channel, &message, flags);
+    count = recvmsg(channel.get(), &message, flags);
   } while (count < 0 && errno == EINTR);
   if (count != static_cast<ssize_t>(sizeof received.report)) return err(ECHILD);
   cmsghdr* header = CMSG_FIRSTHDR(&message);
@@ -125,18 +131,12 @@ Result<ReceivedReport> receive_report(int channel, int flags) {
   return received;
 }
 
-// Lets the child go on in its namespaces.
-Result<void> release_child(const LaunchedProcess& process, const LaunchOptions& options,
-                           std::string& context) {
-  context = "map the workload's user and group ids";
-  TRY(map_workload_ids(process.init_tid, options));
-  context = "put the workload into its control groups";
-  TRY(join_cgroups(process.init_tid, options));
-  context = "start the first process";
-  return host_status(write(process.channel.get(), "", 1));
+Result<SocketPair> make_channel() {
+  SocketPair channel = TRY(make_socket_pair(SOCK_STREAM));
+  const int on = 1;
+  TRY(host_status(setsockopt(channel.mine.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on)));
+  return channel;
 }
-
-}  // namespace
 
 void abandon_launch(const LaunchedProcess& process) {
   kill(process.init_tid, SIGKILL);
@@ -144,7 +144,7 @@ void abandon_launch(const LaunchedProcess& process) {
 }
 
 Result<void> finish_launch(LaunchedProcess& process, std::string& context) {
-  ReceivedReport received = TRY(receive_report(process.channel.get(), 0));
+  ReceivedReport received = TRY(receive_report(process.channel, 0));
   context = step_text(received.report.step);
   if (received.report.step != LaunchStep::kReady) return err(received.report.error);
   if (received.sender <= 0) return err(ESRCH);
@@ -165,44 +165,11 @@ Result<void> finish_launch(LaunchedProcess& process, std::string& context) {
 
 Result<LaunchedProcess> begin_launch(const LaunchOptions& options, std::string& context) {
   context = "make a channel to the first process";
-  SocketPair channel = TRY(make_socket_pair(SOCK_STREAM));
-  const int on = 1;
-  setsockopt(channel.mine.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+  SocketPair channel = TRY(make_channel());
 
   LaunchedProcess process;
-  std::vector<int> copies(options.descriptors.size());
-  LaunchPlan plan{};
-  plan.options = &options;
-  plan.loader = loader_image();
-  plan.init = init_image();
-  plan.filter = filter_for(options.engine);
-  std::vector<sock_filter> tracing_filter, profile;
-  // With a profile the tracer must know when the loader ends, even if it traces nothing.
-  if (options.observer != nullptr || options.profile != nullptr) {
-    tracing_filter =
-        tracing_filter_for(options.engine, options.observer != nullptr ? options.traced : CallSet{});
-    plan.filter = tracing_filter;
-  }
-  if (options.profile != nullptr) {
-    using Reports = SeccompFilter::Reports;
-    profile = options.profile->program(
-        options.engine, options.profile_observer != nullptr ? Reports::kReported : Reports::kSilent);
-    plan.profile = profile;
-    plan.profile_flags = options.profile->flags();
-  }
-  plan.groups = options.groups;
-  plan.descriptors = options.descriptors;
-  plan.copies = copies;
-  plan.highest_target = 2;
-  for (const PassedFd& passed : options.descriptors)
-    plan.highest_target = std::max(plan.highest_target, passed.target);
-  for (size_t i = 0; i < kOptionalNamespaceCount; ++i) {
-    bool is_wanted =
-        std::ranges::find(options.namespaces, kOptionalNamespaces[i]) != options.namespaces.end();
-    plan.unshare_flags[i] = is_wanted ? clone_flag(kOptionalNamespaces[i]) : 0;
-  }
-  plan.reserved_socket = -1;
-  plan.reserved_number = kReservedFd;
+  PreparedPlan prepared(options);
+  LaunchPlan& plan = prepared.plan;
   if (options.engine == EngineKind::kPtrace) {
     SocketPair descriptors = TRY(make_socket_pair(SOCK_SEQPACKET));
     process.descriptor_sender = std::move(descriptors.mine);
@@ -220,6 +187,7 @@ Result<LaunchedProcess> begin_launch(const LaunchOptions& options, std::string& 
     run_launch_child(plan);
   }
   process.init_tid = static_cast<pid_t>(child);
+  process.has_pid_namespace = (clone_flags(options) & CLONE_NEWPID) != 0;
   process.channel = std::move(channel.mine);
   channel.theirs.reset();
   if (auto released = release_child(process, options, context); !released) {
@@ -229,7 +197,7 @@ Result<LaunchedProcess> begin_launch(const LaunchOptions& options, std::string& 
   return process;
 }
 
-Result<void> release_process(const LaunchedProcess& process, const std::string& path,
+Result<void> release_process(const UniqueFd& channel, const std::string& path,
                              const std::vector<std::string>& argv,
                              const std::vector<std::string>& environment) {
   CommandHead head{};
@@ -254,7 +222,7 @@ Result<void> release_process(const LaunchedProcess& process, const std::string& 
   message.append(reinterpret_cast<const char*>(offsets.data()), offsets.size() * sizeof(uint64_t));
   message += strings;
   for (size_t sent = 0; sent < message.size();) {
-    ssize_t count = send(process.channel.get(), message.data() + sent, message.size() - sent, MSG_NOSIGNAL);
+    ssize_t count = send(channel.get(), message.data() + sent, message.size() - sent, MSG_NOSIGNAL);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return last_error();
     sent += count;
@@ -262,8 +230,8 @@ Result<void> release_process(const LaunchedProcess& process, const std::string& 
   return {};
 }
 
-std::optional<LaunchFailure> read_launch_failure(const LaunchedProcess& process) {
-  auto received = receive_report(process.channel.get(), MSG_DONTWAIT);
+std::optional<LaunchFailure> read_launch_failure(const UniqueFd& channel) {
+  auto received = receive_report(channel, MSG_DONTWAIT);
   if (!received) return std::nullopt;
   LaunchFailure failure{Errno(received->report.error), nullptr};
   if (received->report.step != LaunchStep::kExec) failure.step = step_text(received->report.step);

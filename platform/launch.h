@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "platform/launch_child.h"
 #include "platform/platform.h"
 
 namespace sandbox::platform {
@@ -15,7 +16,8 @@ struct LaunchedProcess {
   pid_t init_tid = 0;   // PID 1 inside: the built-in init, or the program itself
   pid_t first_tid = 0;  // the program
   UniqueFd init_pidfd, first_pidfd;
-  UniqueFd channel;  // stream to the first process; it closes at the first successful exec
+  bool has_pid_namespace = true;  // its own: whoever is left in it dies with the init
+  UniqueFd channel;               // stream to the first process; it closes at the first successful exec
   // Ptrace engine: descriptors sent here arrive at kReservedFd of every workload process; the receiving end
   // is kept to take back what a process killed in the middle left behind.
   UniqueFd descriptor_sender, descriptor_receiver;
@@ -34,7 +36,7 @@ void abandon_launch(const LaunchedProcess& process);
 
 // Tells the first process what to execute. It must be traced by now: it goes on to install the filter and
 // execve. In its execve, r10 holds the number of the filter's listener (-1: the engine has none).
-Result<void> release_process(const LaunchedProcess& process, const std::string& path,
+Result<void> release_process(const UniqueFd& channel, const std::string& path,
                              const std::vector<std::string>& argv,
                              const std::vector<std::string>& environment);
 
@@ -43,6 +45,21 @@ struct LaunchFailure {
   Errno error{0};
   const char* step = nullptr;  // null: its execve failed with that error
 };
-std::optional<LaunchFailure> read_launch_failure(const LaunchedProcess& process);
+std::optional<LaunchFailure> read_launch_failure(const UniqueFd& channel);
+
+// What a child of the launch tells first: that it is ready, or what failed.
+struct ReceivedReport {
+  LaunchReport report;
+  pid_t sender;  // as this PID namespace numbers it; 0 when unknown
+};
+// Errors: ECHILD: the process ended without a word.
+Result<ReceivedReport> receive_report(const UniqueFd& channel, int flags);
+const char* step_text(LaunchStep step);
+
+// Both ends close-on-exec; a receiver on `mine` learns who sent. Errors: those of socketpair(2).
+struct SocketPair {
+  UniqueFd mine, theirs;
+};
+Result<SocketPair> make_channel();
 
 }  // namespace sandbox::platform

@@ -331,6 +331,7 @@ void LaunchChild::run() {
   char go;
   if (read(channel_, &go, 1) != 1) _exit(127);  // the ids are mapped, or the sentry is gone
   take_ids();
+  if (plan_.place == LaunchPlan::Place::kJoined) become_program();
   enter_optional_namespaces();
   const LaunchOptions& options = *plan_.options;
   if (!options.hostname.empty() && report_.namespace_errors[1] == 0) {

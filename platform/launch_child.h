@@ -17,6 +17,7 @@ namespace sandbox::platform {
 // What is told to the sentry through the channel.
 enum class LaunchStep : uint32_t {
   kReady,  // the first process waits for its command line
+  kJoin,
   kNamespaces,
   kRoot,
   kHostname,
@@ -62,9 +63,11 @@ struct LaunchPlan {
   int reserved_socket;  // ptrace engine: the workload's end of the descriptor channel; else -1
   int reserved_number;  // where it goes
   int channel;
+  enum class Place { kNewNamespaces, kJoined } place = Place::kNewNamespaces;
 };
 
-// Runs in the new PID namespace's first process; ends in the workload's execve, as init, or in exit.
+// Runs in the first process of the new namespaces, or in one that has joined a workload's; ends in the
+// workload's execve, as init, or in exit.
 [[noreturn]] void run_launch_child(const LaunchPlan& plan);
 
 }  // namespace sandbox::platform

@@ -14,8 +14,9 @@ constexpr int64_t kRestartSys = -512, kRestartNoIntr = -513;  // ERESTARTSYS, ER
 Result<void> NotifyEngine::on_first_exec(pid_t tid, const Registers& registers) {
   UniqueFd process = TRY(open_pidfd(tid));
   UniqueFd listener = TRY(copy_descriptor(process, static_cast<int>(registers.r10)));
-  listener_.start(std::move(listener), 1, path_descriptors_,
-                  [this](InterceptedCall& call) { on_call(call); });
+  listeners_.remove_if([](const NotifyListener& one) { return one.has_ended(); });
+  listeners_.emplace_back().start(std::move(listener), 1, path_descriptors_,
+                                  [this](InterceptedCall& call) { on_call(call); });
   return {};
 }
 

@@ -1,6 +1,8 @@
 // NotifyEngine: emulated calls by SECCOMP_RET_USER_NOTIF, everything else by the tracer.
 #pragma once
 
+#include <list>
+
 #include "platform/notify_listener.h"
 #include "platform/path_descriptors.h"
 #include "platform/tracer.h"
@@ -24,7 +26,7 @@ class NotifyEngine final : public TracerEngine {
   Tracer& tracer_;
   Supervisor& supervisor_;
   PathDescriptors path_descriptors_;
-  NotifyListener listener_;
+  std::list<NotifyListener> listeners_;  // one for each process that began outside and joined
 };
 
 }  // namespace sandbox::platform

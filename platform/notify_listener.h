@@ -29,6 +29,8 @@ class NotifyListener {
 
   // Begins to serve with so many threads. `handler` is called by all of them.
   void start(UniqueFd listener, size_t worker_count, PathDescriptors& path_descriptors, Handler handler);
+  // Nobody uses the filter any more.
+  bool has_ended() const { return running_workers_ == 0; }
   // Ends the threads; calls that still wait are never answered. Not from a handler.
   void stop();
 

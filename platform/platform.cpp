@@ -29,7 +29,8 @@ class RunningWorkload final : public Platform {
         enforcement_(enforcement),
         profiled_(enforce(sentry, enforcement_, kind)),
         observed_(observe(profiled_ ? *profiled_ : sentry, observation_)),
-        tracer_(outermost(sentry), process_, kind) {
+        tracer_(outermost(sentry), process_, kind),
+        kind_(kind) {
     Supervisor& supervisor = outermost(sentry);
     if (observation_) tracer_.set_observation(*observation_);
     if (enforcement_) tracer_.set_enforcement(*enforcement_);
@@ -54,13 +55,24 @@ class RunningWorkload final : public Platform {
   Result<Outcome> run(const std::string& path, const std::vector<std::string>& argv,
                       const std::vector<std::string>& environment) override {
     TRY(tracer_.attach());
-    TRY(release_process(process_, path, argv, environment));
+    TRY(release_process(process_.channel, path, argv, environment));
     has_run_ = true;
     Outcome outcome = tracer_.serve();
     if (observation_) observation_->delayed->stop();
     if (auto failure = tracer_.launch_failure(); failure && failure->step != nullptr)
       return std::unexpected(failure->error);
     return outcome;
+  }
+
+  EngineKind engine() const override { return kind_; }
+  int reserved_socket() const override { return process_.descriptor_receiver.get(); }
+  Result<void> adopt(pid_t tid, const UniqueFd& channel, const std::string& path,
+                     const std::vector<std::string>& argv,
+                     const std::vector<std::string>& environment) override {
+    Result<void> attached = err(ESRCH);
+    tracer_.run_on_tracer([&] { attached = tracer_.attach_joined(tid); });
+    TRY(attached);
+    return release_process(channel, path, argv, environment);
   }
 
   // The init's death is the death of every process of its PID namespace.
@@ -96,6 +108,7 @@ class RunningWorkload final : public Platform {
   std::unique_ptr<Supervisor> profiled_;  // null: no profile, or the tracer sees all that it refuses
   std::unique_ptr<Supervisor> observed_;  // null: nobody watches
   Tracer tracer_;
+  const EngineKind kind_;
   std::unique_ptr<TracerEngine> engine_;
   bool has_run_ = false;
 };

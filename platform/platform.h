@@ -155,6 +155,16 @@ class Platform {
   virtual Result<void> watch(const Watch& watch) = 0;
   virtual void unwatch() = 0;
 
+  // What another process needs that is to join the workload (joined_launch.h): the engine whose filter it
+  // installs, and the socket that goes to its kReservedFd (-1: the engine has none).
+  virtual EngineKind engine() const = 0;
+  virtual int reserved_socket() const = 0;
+  // From any thread but the tracer's, while run() serves: such a process, which the supervisor knows by now,
+  // executes the program as a part of the workload. Errors: ESRCH: it or the workload is gone; EPERM.
+  virtual Result<void> adopt(pid_t tid, const UniqueFd& channel, const std::string& path,
+                             const std::vector<std::string>& argv,
+                             const std::vector<std::string>& environment) = 0;
+
   // Memory of any thread of the workload.
   virtual std::unique_ptr<GuestMemory> memory_of(pid_t host_tid) = 0;
 };

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 
@@ -56,11 +57,15 @@ uint64_t clone_flags(const Registers& registers) {
 Result<void> Tracer::attach() {
   tracer_tid_ = gettid();
   prepare_interruptible_wait(wake_signal());
+  return attach_joined(process_.first_tid);
+}
+
+Result<void> Tracer::attach_joined(pid_t tid) {
   const bool tells_deaths = enforcement_ != nullptr && enforcement_->observer != nullptr;
   const long options = kTraceOptions | (tells_deaths ? PTRACE_O_TRACEEXIT : 0);
-  TRY(host_status(ptrace(PTRACE_SEIZE, process_.first_tid, nullptr, options)));
+  TRY(host_status(ptrace(PTRACE_SEIZE, tid, nullptr, options)));
   // What comes before its first exec are calls of the launch.
-  tracees_.emplace(process_.first_tid, Tracee{.tgid = process_.first_tid, .is_loading = true});
+  tracees_.emplace(tid, Tracee{.tgid = tid, .installs_filter = true, .is_loading = true});
   return {};
 }
 
@@ -231,9 +236,12 @@ void Tracer::handle_gone(pid_t tid, WaitStatus status) {
   if (tid == process_.first_tid) {
     outcome_.wait_status = init_fault_ ? *init_fault_ : status.raw();
     if (!first_has_executed_) {
-      launch_failure_ = read_launch_failure(process_);
+      launch_failure_ = read_launch_failure(process_.channel);
       outcome_.exec_error = launch_failure_ ? launch_failure_->error : Errno(ECHILD);
     }
+    // Without a PID namespace of its own nothing else ends what it leaves behind.
+    if (!process_.has_pid_namespace)
+      for (const auto& [other, tracee] : tracees_) kill(tracee.tgid, SIGKILL);
   }
   {
     std::lock_guard lock(exec_mutex_);
@@ -465,10 +473,10 @@ void Tracer::handle_exec(pid_t tid, const Registers& registers) {
     tracee.awaits_other_exec = true;
     return;
   }
-  if (!has_listener_) {
+  if (tracee.installs_filter) {
     auto ready = engine_->on_first_exec(tid, registers);
     if (!ready) return fail_call(tid, registers, ready.error());
-    has_listener_ = true;
+    tracee.installs_filter = false;
   }
   tell_call(tid, registers);
   const auto wanted = take_intervention(tid);

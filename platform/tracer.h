@@ -52,6 +52,9 @@ class Tracer {
 
   // Attaches to the first process. Errors: those of PTRACE_SEIZE (EPERM: the host forbids it).
   Result<void> attach();
+  // The same for a process that has joined the workload, before it installs its filter. On the tracer's
+  // thread.
+  Result<void> attach_joined(pid_t tid);
   // Serves events until neither a traced thread nor the init is left.
   Platform::Outcome serve();
 
@@ -107,6 +110,7 @@ class Tracer {
     std::optional<ExecAttempt> exec;
     bool awaits_other_exec = false;  // stopped at its execve until another thread's is decided
     bool is_observed = false;        // in a call whose end is to be told
+    bool installs_filter = false;    // its first exec hands over a listener
     bool is_loading = false;         // the loader runs: its calls are not the program's
     bool is_past_exit = false;       // of its call: the exit stop has been used, none will come
     // The argument that an intervention has changed, for the end of the call, and who may let it go on.
@@ -176,7 +180,6 @@ class Tracer {
   std::deque<std::pair<pid_t, WaitStatus>> deferred_;  // seen while waiting for one thread
   StopPlacement placement_;
   uint64_t last_hold_ = 0;
-  bool has_listener_ = false;
   bool init_is_gone_ = false;
   bool first_has_executed_ = false;
   std::optional<int> init_fault_;  // the signal that PID 1 died of in truth

@@ -19,6 +19,7 @@
 #include "sentry/lifecycle/registration.h"
 #include "sentry/oci/container_control.h"
 #include "sentry/oci/container_namespaces.h"
+#include "sentry/oci/exec_server.h"
 #include "sentry/oci/resource_limits.h"
 #include "sentry/oci/terminal.h"
 #include "sentry/profile_reports.h"
@@ -178,6 +179,7 @@ class Run {
   std::unique_ptr<SignalForwarder> signals_;
   std::optional<lifecycle::StateDirectory> state_;  // of a run that others can find
   std::optional<TraceService> trace_service_;
+  std::unique_ptr<oci::ExecServer> execs_;  // null: no container
 };
 
 Configured<void> Run::use_profile() {
@@ -480,6 +482,10 @@ std::expected<RunOutcome, RunFailure> Run::run() {
     auto is_started = wait_for_start(first);
     if (!is_started) return std::unexpected(is_started.error());
     if (!*is_started) return std::move(outcome_);
+    auto terminals = filesystems_->devpts_of_terminal();
+    if (!terminals) return std::unexpected(terminals.error());
+    execs_ = std::make_unique<oci::ExecServer>(config_.container->control->take_listener(),
+                                               *std::move(terminals), *sentry_, *platform_);
   }
   signals_->start(*platform_, config_.timeout);
   if (trace_service_ && trace_service_->start(*platform_, *subject_, config_.begin_trace))

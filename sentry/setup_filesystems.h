@@ -26,6 +26,8 @@ class FilesystemSetup {
 
   // A container's terminal, which its devpts then shows; before build(). It is only looked at here.
   void set_terminal(const oci::ContainerTerminal& terminal) { terminal_ = &terminal; }
+  // The container's devpts instance: the one of its terminal, or else a new one, always the same.
+  Configured<UniqueFd> devpts_of_terminal();
   // Once, in the sentry's namespaces.
   Configured<std::unique_ptr<vfs::Vfs>> build();
   cgroup::HostCgroups& cgroups() { return cgroups_; }
@@ -52,7 +54,6 @@ class FilesystemSetup {
   Configured<FilesystemPtr> container_devices(const oci::ContainerConfig& container);
   Configured<FilesystemPtr> container_terminals();
   Configured<void> mount_container_cgroups(const oci::MountEntry& entry);
-  Configured<UniqueFd> devpts_of_terminal();
 
   Configured<void> mount_on(const std::string& path, FilesystemPtr filesystem, vfs::MountFlags flags,
                             const std::string& doing, const std::string& source);

@@ -41,21 +41,23 @@ class ContainerControl {
   // Until `create` has done its part and `start` was called; or until the process behind the pidfd, or
   // `create` before its end, is gone.
   Outcome wait_for_start(int first_pidfd);
+  // Where `exec` comes to, once the container runs.
+  UniqueFd take_listener() { return std::move(listener_); }
 
  private:
   UniqueFd creator_, listener_, console_, log_;
 };
 
 // `create`'s side of the same socket pair. Errors: EPIPE: the sentry died without a word.
-Result<Announcement> receive_announcement(int socket);
+Result<Announcement> receive_announcement(const UniqueFd& socket);
 // `create` has done its part: the container is created.
-Result<void> confirm_created(int socket);
+Result<void> confirm_created(const UniqueFd& socket);
 
 // A listening socket of that name in the directory. Errors: EADDRINUSE, those of bind.
 Result<UniqueFd> listen_in(int directory, const std::string& name);
 // A connection to it. Errors: ENOENT, ECONNREFUSED (its sentry is gone).
 Result<UniqueFd> connect_in(int directory, const std::string& name);
 // Asks the sentry at the other end to let the first process run. Errors: EPIPE: it is gone.
-Result<void> request_start(int socket);
+Result<void> request_start(const UniqueFd& socket);
 
 }  // namespace sandbox::oci

@@ -239,8 +239,8 @@ Configured<ContainerDirectory> ContainerStore::find(const std::string& id, Lock 
   return ContainerDirectory(root_, id, std::move(directory), std::move(file));
 }
 
-bool ContainerStore::contains(const std::string& id) const {
-  return is_valid_id(id) && ::access(fmt::format("{}/{}", root_, id).c_str(), F_OK) == 0;
+bool ContainerStore::is_in(const std::string& root, const std::string& id) {
+  return is_valid_id(id) && ::access(fmt::format("{}/{}", root, id).c_str(), F_OK) == 0;
 }
 
 std::vector<std::string> ContainerStore::ids() const {

@@ -75,7 +75,9 @@ class ContainerStore {
   enum class Lock { kNone, kExclusive };
   // Failures: there is no such container.
   Configured<ContainerDirectory> find(const std::string& id, Lock lock) const;
-  bool contains(const std::string& id) const;
+  bool contains(const std::string& id) const { return is_in(root_, id); }
+  // The same of a directory that need not be there.
+  static bool is_in(const std::string& root, const std::string& id);
   std::vector<std::string> ids() const;
 
  private:

@@ -202,7 +202,7 @@ Configured<void> Creation::start_sentry() {
   sentry_end_.reset();
   record_.sentry_start = lifecycle::start_time_of(record_.sentry).value_or(0);
   TRY(directory_->save(record_));
-  auto announced = sandbox::oci::receive_announcement(own_end_.get());
+  auto announced = sandbox::oci::receive_announcement(own_end_);
   if (!announced)
     return failure("create the container", "its sentry ended without a word (EPIPE)",
                    "the standard error of this command, and report this as a bug");
@@ -223,7 +223,7 @@ Configured<void> Creation::finish_process() {
   if (!options_.pid_file.empty()) TRY(write_pid_file(options_.pid_file, record_.pid));
   record_.phase = ContainerRecord::Phase::kCreated;
   TRY(directory_->save(record_));
-  if (auto confirmed = sandbox::oci::confirm_created(own_end_.get()); !confirmed)
+  if (auto confirmed = sandbox::oci::confirm_created(own_end_); !confirmed)
     return failure("create the container", "its sentry is gone", "create it anew");
   return {};
 }

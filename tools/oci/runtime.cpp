@@ -31,6 +31,22 @@ constexpr Option kRun[] = {
     {"detach", 'd', "", "do not wait for it"},
     {"keep", 0, "", "do not delete it afterwards"},
 };
+constexpr Option kExec[] = {
+    {"process", 'p', "FILE", "the process as JSON, as in config.json"},
+    {"tty", 't', "", "give it a terminal"},
+    {"user", 'u', "USER", "USER[:GROUP], names or numbers"},
+    {"additional-gids", 'g', "GROUP", "one more group"},
+    {"cwd", 0, "DIRECTORY", "its working directory"},
+    {"env", 'e', "NAME=VALUE", "one more variable"},
+    {"cap", 'c', "CAPABILITY", "one more capability"},
+    {"detach", 'd', "", "do not wait for it"},
+    {"pid-file", 0, "FILE", "gets the host's number of the process"},
+    {"console-socket", 0, "SOCKET", "gets its terminal"},
+    {"preserve-fds", 0, "N", "descriptors 3 to 3+N-1 are passed on"},
+    {"ignore-paused", 0, "", "also in a paused container"},
+    {"no-new-privs", 0, "", "accepted: every process has it"},
+    {"no-subreaper", 0, "", "accepted: nothing reaps for the engine"},
+};
 constexpr Option kKill[] = {{"all", 'a', "", "every process of the container"}};
 constexpr Option kDelete[] = {{"force", 'f', "", "kill it first; no error when there is none"}};
 constexpr Option kList[] = {
@@ -80,6 +96,8 @@ std::vector<CommandRow> command_rows() {
       {"start", "ID", "let the program of a created container run", {}, command_start},
       {"run", "[OPTIONS] ID", "create and start a container", run_options, command_run},
       {"state", "ID", "print the state of a container as JSON", {}, command_state},
+      {"exec", "[OPTIONS] ID PROGRAM [ARGUMENTS]", "execute a program in a running container", kExec,
+       command_exec, Arguments::OptionsEnd::kAtFirstWord},
       {"kill", "[--all] ID [SIGNAL]", "send a signal to a container", kKill, command_kill},
       {"delete", "[--force] ID", "remove what is left of a container", kDelete, command_delete},
       {"list", "[OPTIONS]", "list the containers", kList, command_list},
@@ -157,8 +175,9 @@ bool is_for_runtime(int argc, char** argv) {
   if (find_row(rows, std::string(verb)) == nullptr) return false;
   if (!is_shared_verb(verb)) return true;
   if (verb == "run") return has_option_of_create(argc, argv);
-  auto store = ContainerStore::open(ContainerStore::default_root());
-  return store && std::any_of(argv + 2, argv + argc, [&](const char* word) { return store->contains(word); });
+  const std::string root = ContainerStore::default_root();
+  return std::any_of(argv + 2, argv + argc,
+                     [&](const char* word) { return ContainerStore::is_in(root, word); });
 }
 
 Configured<std::string> container_id(const Arguments& arguments) {

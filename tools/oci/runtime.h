@@ -22,6 +22,7 @@ Configured<int> command_run(const Runtime&, const Arguments&);       // run.cpp
 Configured<int> command_start(const Runtime&, const Arguments&);     // start.cpp
 Configured<int> command_state(const Runtime&, const Arguments&);     // state.cpp
 Configured<int> command_list(const Runtime&, const Arguments&);      // state.cpp
+Configured<int> command_exec(const Runtime&, const Arguments&);      // exec.cpp
 Configured<int> command_kill(const Runtime&, const Arguments&);      // kill.cpp
 Configured<int> command_delete(const Runtime&, const Arguments&);    // delete.cpp
 Configured<int> command_ps(const Runtime&, const Arguments&);        // ps.cpp

@@ -16,7 +16,7 @@ Configured<void> start_container(const Runtime& runtime, const std::string& id) 
                    "only a created container can be started");
   auto control = sandbox::oci::connect_in(directory.descriptor(), "control");
   auto started =
-      control ? sandbox::oci::request_start(control->get()) : Result<void>(std::unexpected(control.error()));
+      control ? sandbox::oci::request_start(*control) : Result<void>(std::unexpected(control.error()));
   if (!started) return failure(doing, started.error(), "its sentry is gone: delete it, and create it anew");
   record.phase = ContainerRecord::Phase::kStarted;
   TRY(directory.save(record));

@@ -125,8 +125,11 @@ std::optional<std::string> Devfs::path_of_descriptor(int host_fd) {
   struct stat file, same;
   if (::fstat(host_fd, &file) < 0 || !S_ISCHR(file.st_mode)) return std::nullopt;
   auto is_same_node = [&] { return same.st_dev == file.st_dev && same.st_ino == file.st_ino; };
-  // The console is the terminal itself under another name, so that ttyname(3) finds it.
-  if (options_.console && ::fstat(options_.console.get(), &same) == 0 && is_same_node())
+  // The console is the terminal itself under another name, so that ttyname(3) finds it; one of the sandbox's
+  // own terminals has a name in /dev/pts.
+  const bool has_own_name =
+      options_.terminals && ::fstat(options_.terminals.get(), &same) == 0 && same.st_dev == file.st_dev;
+  if (!has_own_name && options_.console && ::fstat(options_.console.get(), &same) == 0 && is_same_node())
     return fmt::format("/{}", kConsole);
   auto is_named = [&](const Device& device) {
     return file.st_rdev == makedev(device.major, device.minor) &&

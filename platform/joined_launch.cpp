@@ -1,0 +1,113 @@
+// Entering namespaces, and the fork that makes them count.
+#include "platform/joined_launch.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+
+#include "platform/launch.h"
+#include "platform/launch_plan.h"
+#include "platform/pidfd.h"
+
+namespace sandbox::platform {
+
+namespace {
+
+struct JoinedKind {
+  const char* file;
+  int flag;
+};
+constexpr std::array<JoinedKind, 7> kKinds{{{"net", CLONE_NEWNET},
+                                            {"ipc", CLONE_NEWIPC},
+                                            {"uts", CLONE_NEWUTS},
+                                            {"cgroup", CLONE_NEWCGROUP},
+                                            {"pid", CLONE_NEWPID},
+                                            {"mnt", CLONE_NEWNS},
+                                            {"user", CLONE_NEWUSER}}};
+using NamespaceFds = std::array<UniqueFd, kKinds.size()>;
+
+Result<NamespaceFds> open_namespaces_of(pid_t target) {
+  NamespaceFds fds;
+  for (size_t i = 0; i < kKinds.size(); ++i) {
+    const std::string path = fmt::format("/proc/{}/ns/{}", target, kKinds[i].file);
+    fds[i] = UniqueFd(TRY(host_result(open(path.c_str(), O_RDONLY | O_CLOEXEC))));
+  }
+  return fds;
+}
+
+// Those that belong to the host are entered with the caller's rights, those that belong to the workload's
+// user namespace (last of all) with the rights that it gives. 0, or the errno.
+int enter(const NamespaceFds& fds) {
+  std::array<bool, kKinds.size()> is_entered{};
+  for (size_t i = 0; i < kKinds.size(); ++i) {
+    is_entered[i] = setns(fds[i].get(), kKinds[i].flag) == 0;
+    if (!is_entered[i] && kKinds[i].flag == CLONE_NEWUSER) return errno;
+  }
+  for (size_t i = 0; i < kKinds.size(); ++i)
+    if (!is_entered[i] && setns(fds[i].get(), kKinds[i].flag) < 0) return errno;
+  return 0;
+}
+
+// In a process of its own: its child is in the namespaces, and a child of its parent.
+[[noreturn]] void make_joined_child(const NamespaceFds& fds, const LaunchPlan& plan) {
+  LaunchReport report{};
+  report.step = LaunchStep::kJoin;
+  report.error = enter(fds);
+  if (report.error == 0) {
+    long child = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+    if (child == 0) run_launch_child(plan);
+    if (child > 0) _exit(0);
+    report.error = errno;
+  }
+  (void)!write(plan.channel, &report, sizeof report);
+  _exit(1);
+}
+
+}  // namespace
+
+Result<JoinedProcess> join_workload(pid_t target, const LaunchOptions& options, int reserved_socket,
+                                    std::string& context) {
+  context = "find the workload's namespaces";
+  NamespaceFds fds = TRY(open_namespaces_of(target));
+  context = "make a channel to the process";
+  SocketPair channel = TRY(make_channel());
+  PreparedPlan prepared(options);
+  prepared.plan.place = LaunchPlan::Place::kJoined;
+  prepared.plan.channel = channel.theirs.get();
+  prepared.plan.reserved_socket = reserved_socket;
+  context = "start the process";
+  const int mine = channel.mine.get();
+  pid_t helper = fork();
+  if (helper < 0) return last_error();
+  if (helper == 0) {
+    close(mine);  // or its child would never see the end of the stream
+    make_joined_child(fds, prepared.plan);
+  }
+  channel.theirs.reset();
+  while (waitpid(helper, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  (void)!send(channel.mine.get(), "", 1, MSG_NOSIGNAL);
+  ReceivedReport received = TRY(receive_report(channel.mine, 0));
+  context = step_text(received.report.step);
+  if (received.report.step != LaunchStep::kReady) return err(received.report.error);
+  if (received.sender <= 0) return err(ESRCH);
+  JoinedProcess process{.tid = received.sender, .channel = std::move(channel.mine)};
+  process.pidfd = TRY(open_pidfd(process.tid));
+  return process;
+}
+
+Result<void> wait_for_exec(const JoinedProcess& process, std::string& context) {
+  auto received = receive_report(process.channel, 0);
+  if (!received) return {};  // closed by its exec, or by its death, of which whoever waits for it hears
+  context = step_text(received->report.step);
+  return err(received->report.error);
+}
+
+}  // namespace sandbox::platform
