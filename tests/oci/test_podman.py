@@ -1,0 +1,266 @@
+"""podman with `sandbox` as its runtime: one case a feature. SANDBOX_TEST_RUNTIME=crun asks another runtime the same."""
+import atexit
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+
+from bundles import make_rootfs, need_root, wait_until
+from cases import SANDBOX, Skip, check, equal, main
+
+RUNTIME = os.environ.get("SANDBOX_TEST_RUNTIME", "sandbox")
+STORAGE = """[storage]
+driver = "overlay"
+runroot = "{0}/run"
+graphroot = "{0}/graph"
+"""
+# Engines without CAP_SYS_RESOURCE cannot have podman's own default limits, with any runtime.
+CONTAINERS = """[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+tmp_dir = "{0}/tmp"
+runtime_supports_json = ["crun", "runc", "sandbox"]
+[engine.runtimes]
+sandbox = ["{1}"]
+"""
+
+
+class Podman:
+    """podman with a store of its own, which goes with the process."""
+
+    def __init__(self):
+        need_root()
+        for program in ("podman", "conmon", "tar"):
+            if shutil.which(program) is None:
+                raise Skip(f"needs {program} (section peers of tools/packages.txt)")
+        self.folder = tempfile.mkdtemp(prefix="sandbox-podman.")
+        atexit.register(self.remove)
+        for name, text in (("storage.conf", STORAGE), ("containers.conf", CONTAINERS)):
+            with open(f"{self.folder}/{name}", "w") as file:
+                file.write(text.format(self.folder, SANDBOX))
+        make_rootfs(f"{self.folder}/rootfs")
+        subprocess.run(["tar", "-C", f"{self.folder}/rootfs", "-cf", f"{self.folder}/image.tar", "."], check=True)
+        imported = self("import", f"{self.folder}/image.tar", "image")
+        if imported.returncode != 0:
+            raise Skip(f"podman does not work here: {imported.stderr}")
+
+    def __call__(self, *words, **options):
+        options.setdefault("stdin", subprocess.DEVNULL)
+        environment = {**os.environ, "CONTAINERS_CONF": f"{self.folder}/containers.conf",
+                       "CONTAINERS_STORAGE_CONF": f"{self.folder}/storage.conf"}
+        return subprocess.run(["podman", "--runtime", RUNTIME, *words], env=environment, capture_output=True, text=True,
+                              errors="replace", timeout=90, cwd="/", **options)
+
+    def run(self, *words, **options):
+        return self("run", "--rm", "--network", "none", *words, **options)
+
+    def output(self, *words):
+        result = self.run(*words)
+        equal((result.returncode, result.stderr), (0, ""))
+        return result.stdout
+
+    def start(self, script, *options):
+        """A container called "c" that runs the script."""
+        result = self("run", "-d", "--name", "c", "--network", "none", *options, "image", "sh", "-c", script)
+        equal((result.returncode, result.stderr), (0, ""))
+
+    def status(self, field="Status"):
+        return self("inspect", "-f", "{{.State." + field + "}}", "c").stdout.strip()
+
+    def remove(self):
+        self("rm", "-f", "-a", "-t", "0")
+        self("pod", "rm", "-f", "-a")
+        subprocess.run(["umount", "-l", f"{self.folder}/graph/overlay"], stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def test_run_and_exit_codes():
+    podman = Podman()
+    equal(podman.output("image", "echo", "hello"), "hello\n")
+    equal(podman.run("image", "sh", "-c", "exit 7").returncode, 7)
+    equal(podman.run("image", "nothere").returncode, 127)
+    equal(podman.run("image", "/etc").returncode, 126)
+
+
+def test_interactive():
+    equal(Podman().run("-i", "image", "cat", stdin=None, input="text").stdout, "text")
+
+
+def test_terminal():
+    podman = Podman()
+    if shutil.which("script") is None:
+        raise Skip("needs script (bsdutils)")
+    command = f"podman --runtime {RUNTIME} run --rm --network none -it image sh -c 'tty; stty size'"
+    environment = {**os.environ, "CONTAINERS_CONF": f"{podman.folder}/containers.conf", "CONTAINERS_STORAGE_CONF": f"{podman.folder}/storage.conf"}
+    result = subprocess.run(["script", "-qec", command, "/dev/null"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                            timeout=60)
+    check("/dev/pts/0" in result.stdout, result.stdout + result.stderr)
+
+
+def test_environment_and_working_directory():
+    equal(Podman().output("-e", "A=b", "-w", "/home/alice", "image", "sh", "-c", "echo $A; pwd"), "b\n/home/alice\n")
+
+
+def test_user():
+    podman = Podman()
+    equal(podman.output("--user", "1000:77", "image", "sh", "-c", "id -u; id -g"), "1000\n77\n")
+    equal(podman.output("--user", "alice", "image", "id", "-un"), "alice\n")
+
+
+def test_read_only():
+    podman = Podman()
+    check("Read-only" in podman.run("--read-only", "image", "touch", "/x").stderr)
+    equal(podman.output("--read-only", "image", "touch", "/tmp/x"), "")
+
+
+def test_volumes():
+    podman = Podman()
+    os.makedirs(f"{podman.folder}/volume")
+    volume = f"{podman.folder}/volume:/v"
+    equal(podman.output("-v", volume, "image", "sh", "-c", "echo text > /v/file; cat /v/file"), "text\n")
+    check("Read-only" in podman.run("-v", volume + ":ro", "image", "touch", "/v/x").stderr)
+    equal(podman.output("-v", "named:/n", "image", "sh", "-c", "echo kept > /n/file"), "")
+    equal(podman.output("-v", "named:/n", "image", "cat", "/n/file"), "kept\n")
+
+
+def test_tmpfs():
+    lines = Podman().output("--tmpfs", "/t:size=1m", "--tmpfs", "/etc", "image", "sh", "-c", "mount | grep ' /t '; ls /etc")
+    check("size=1024k" in lines and "passwd" in lines, lines)
+
+
+def test_capabilities():
+    podman = Podman()
+    effective = ["image", "grep", "CapEff", "/proc/self/status"]
+    equal(int(podman.output("--cap-drop", "ALL", *effective).split()[1], 16), 0)
+    equal(int(podman.output("--cap-drop", "ALL", "--cap-add", "NET_ADMIN", *effective).split()[1], 16), 1 << 12)
+
+
+def test_privileged():
+    caps = int(Podman().output("--privileged", "image", "grep", "CapEff", "/proc/self/status").split()[1], 16)
+    check(caps & 1 << 21, hex(caps))
+
+
+def test_hostname():
+    equal(Podman().output("--hostname", "box", "image", "hostname"), "box\n")
+
+
+def test_init():
+    podman = Podman()
+    if not any(os.path.exists(path) for path in ("/usr/libexec/podman/catatonit", "/usr/bin/catatonit")):
+        raise Skip("needs catatonit")
+    equal(podman.run("--init", "image", "sh", "-c", "exit 4").returncode, 4)
+
+
+def test_memory():
+    podman = Podman()
+    check(" 65536 " in podman.output("--memory", "64m", "image", "free"))
+    podman.start("x=a; while :; do x=$x$x$x$x; done", "--memory", "32m", "--memory-swap", "32m")
+    equal(podman("wait", "c").stdout, "137\n")
+    equal(podman.status("OOMKilled"), "true")
+
+
+def test_cpus_and_pids():
+    podman = Podman()
+    equal(podman.output("--cpus", "1", "image", "nproc"), "1\n")
+    check("can't fork" in podman.run("--pids-limit", "5", "image", "sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done").stderr)
+
+
+def test_sysctl():
+    equal(Podman().output("--sysctl", "net.ipv4.ip_forward=1", "image", "cat", "/proc/sys/net/ipv4/ip_forward"), "1\n")
+
+
+def test_seccomp():
+    podman = Podman()
+    equal(podman.output("image", "grep", "Seccomp:", "/proc/self/status").split()[1], "2")
+    equal(podman.output("--security-opt", "seccomp=unconfined", "image", "true"), "")
+    with open(f"{podman.folder}/profile.json", "w") as file:
+        json.dump({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}, file)
+    check("not permitted" in podman.run("--security-opt", f"seccomp={podman.folder}/profile.json", "image", "mkdir", "/tmp/x").stderr)
+
+
+def test_namespaces_of_the_host():
+    podman = Podman()
+    equal(podman.output("--uts", "host", "image", "hostname"), os.uname().nodename + "\n")
+    for option in ("--pid", "--ipc"):
+        equal(podman.output(option, "host", "image", "echo", "fine"), "fine\n")
+    result = podman("run", "--rm", "--network", "host", "image", "ls", "/sys/class/net")
+    equal(set(result.stdout.split()), set(os.listdir("/sys/class/net")) - {"bonding_masters"})
+
+
+def test_namespaces_of_another_container():
+    podman = Podman()
+    podman.start("sleep 100")
+    for option in ("--network", "--ipc"):
+        result = podman("run", "--rm", option, "container:c", "image", "echo", "fine")
+        equal((result.stdout, result.stderr), ("fine\n", ""))
+
+
+def test_rootfs():
+    podman = Podman()
+    equal(podman.output("--rootfs", f"{podman.folder}/rootfs", "echo", "fine"), "fine\n")
+
+
+def test_detach_logs_and_restart():
+    podman = Podman()
+    podman.start("trap 'echo term; exit 3' TERM; echo started; while :; do sleep 0.05; done")
+    wait_until(lambda: podman("logs", "c").stdout == "started\n")
+    equal(podman.status(), "running")
+    equal(podman("stop", "-t", "10", "c").stderr, "")
+    equal((podman.status(), podman.status("ExitCode"), podman("logs", "c").stdout), ("exited", "3", "started\nterm\n"))
+    equal(podman("restart", "c").stderr, "")
+    equal(podman.status(), "running")
+    equal(podman("kill", "c").stderr, "")
+    wait_until(lambda: podman.status() == "exited")
+    equal(podman.status("ExitCode"), "137")
+    equal(podman("rm", "c").stderr, "")
+
+
+def test_pause():
+    podman = Podman()
+    podman.start("sleep 100")
+    equal(podman("pause", "c").stderr, "")
+    equal(podman.status(), "paused")
+    equal(podman("unpause", "c").stderr, "")
+    equal(podman.status(), "running")
+
+
+def test_exec():
+    podman = Podman()
+    podman.start("sleep 100")
+    equal(podman("exec", "c", "echo", "hello").stdout, "hello\n")
+    equal(podman("exec", "c", "sh", "-c", "exit 9").returncode, 9)
+    equal(podman("exec", "-i", "c", "cat", stdin=None, input="text").stdout, "text")
+    equal(podman("exec", "--user", "1000", "-e", "A=b", "-w", "/tmp", "c", "sh", "-c", "id -u; echo $A; pwd").stdout, "1000\nb\n/tmp\n")
+    equal(podman("exec", "-d", "c", "touch", "/tmp/detached").returncode, 0)
+    wait_until(lambda: podman("exec", "c", "ls", "/tmp").stdout == "detached\n")
+    equal(podman("exec", "c", "nothere").returncode, 127)
+    equal(podman("exec", "--privileged", "c", "echo", "fine").stdout, "fine\n")
+
+
+def test_healthcheck():
+    podman = Podman()
+    podman.start("sleep 100", "--health-cmd", "test -d /tmp")
+    equal(podman("healthcheck", "run", "c").returncode, 0)
+
+
+def test_stats():
+    podman = Podman()
+    podman.start("sleep 100")
+    stats = json.loads(podman("stats", "--no-stream", "--format", "json", "c").stdout)[0]
+    check(int(stats["pids"]) >= 1 and stats["mem_usage"] != "", str(stats))
+
+
+def test_pod():
+    podman = Podman()
+    result = podman("pod", "create", "--name", "p", "--network", "none", "--infra-image", "image", "--infra-command", "sleep 100")
+    if result.returncode != 0:
+        raise Skip(f"no pod can be made here: {result.stderr}")
+    ran = podman("run", "--rm", "--pod", "p", "image", "echo", "fine")
+    equal((ran.stdout, ran.stderr), ("fine\n", ""))
+
+
+if __name__ == "__main__":
+    main(globals())
