@@ -28,7 +28,7 @@ _sandbox() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'run trace diff apply ps top stats pause resume update gc info syscalls --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'run trace diff apply ps top stats pause resume update gc info syscalls create start state kill delete exec list events spec features --help --version' -- "$current")
     return
   fi
   if [[ $current == = ]]; then current=; elif [[ $previous == = ]]; then previous=${COMP_WORDS[COMP_CWORD - 2]}; fi
