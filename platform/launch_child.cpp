@@ -308,6 +308,8 @@ void LaunchChild::execute(CommandHead* command, int listener) {
 }
 
 void LaunchChild::become_program() {
+  // Whoever waits for the end of the launcher's own descriptors need not wait for the program's start.
+  place_descriptors();
   if (!send_report(LaunchStep::kReady)) _exit(127);
   CommandHead* command = read_command();
 
@@ -319,7 +321,6 @@ void LaunchChild::become_program() {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  place_descriptors();
   start_session();
   set_limits();
   int listener = install_filter();
