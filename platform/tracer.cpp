@@ -1,23 +1,18 @@
-// The wait loop and what follows from each kind of stop.
+// The wait loop and what follows from each kind of stop; execs and who watches calls have files of their own.
 #include "platform/tracer.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 
-#include "platform/filter.h"
 #include "platform/host_file.h"
 #include "platform/interruptible_wait.h"
-#include "platform/loader/loader_abi.h"
 #include "platform/loader_call.h"
-#include "platform/process_memory.h"
 #include "sandbox/check.h"
 
 namespace sandbox::platform {
@@ -26,9 +21,6 @@ namespace {
 
 constexpr long kTraceOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP |
                                PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
-// The loader's path is written this far below the stack pointer: just under the 128 bytes that the x86-64 ABI
-// lets a leaf function use there. Not further: the stacks of Go's goroutines are small.
-constexpr uint64_t kBelowRedZone = 128 + 16;
 
 constexpr int kSysSeccomp = 1;  // SYS_SECCOMP, which glibc's header does not have
 
@@ -261,7 +253,7 @@ void Tracer::handle_gone(pid_t tid, WaitStatus status) {
   if (CallObserver* told = observer()) told->on_death(tid, status.raw());
 }
 
-// ---- execve ----
+// ---- calls ----
 
 void Tracer::handle_seccomp(pid_t tid) {
   auto registers = get_registers(tid);
@@ -275,167 +267,6 @@ void Tracer::handle_seccomp(pid_t tid) {
   engine_->on_seccomp_stop(tid, *registers);
 }
 
-// Whether it is, and the thread goes on.
-bool Tracer::refuse_by_profile(pid_t tid, const Registers& registers) {
-  if (enforcement_ == nullptr) return false;
-  Tracee& tracee = tracees_.at(tid);
-  const SyscallEvent event = event_of(tid, registers);
-  // Asked whatever the stop's message says: a filter of the workload's own may stand in front of the profile.
-  const ProfileAction action = enforcement_->profile.decide(event);
-  if (action.kind == ProfileAction::Kind::kAllow || tracee.is_loading) return false;
-  ProcessMemory memory(tid);
-  enforcement_->tell(event, memory, action);
-  if (action.kind == ProfileAction::Kind::kLog) return false;
-  tell_call(tid, registers);
-  if (action.kind == ProfileAction::Kind::kErrno) {
-    const Errno error(action.error);
-    tell_return(tid, event.number, error.as_return());
-    fail_call(tid, registers, error);
-    return true;
-  }
-  tracee.refused_number = registers.orig_rax;
-  Registers changed = registers;
-  changed.orig_rax = SeccompFilter::number_that_meets(action);
-  if (set_registers(tid, changed)) let_run(tid);
-  return true;
-}
-
-// A SIGSYS may be the profile's: it is told of, and says the number that the program called.
-void Tracer::tell_profile_signal(pid_t tid, siginfo_t& info, Registers& registers) {
-  Tracee& tracee = tracees_.at(tid);
-  if (tracee.refused_number) {
-    info.si_syscall = static_cast<int>(*tracee.refused_number);
-    registers.rax = *tracee.refused_number;
-    registers.orig_rax = *tracee.refused_number;
-    tracee.refused_number.reset();
-    (void)ptrace(PTRACE_SETSIGINFO, tid, nullptr, &info);
-    (void)set_registers(tid, registers);
-    return;
-  }
-  SyscallEvent event = event_of(tid, registers);
-  event.number = static_cast<uint32_t>(info.si_syscall);
-  const ProfileAction action = enforcement_->profile.decide(event);
-  if (action.kind != ProfileAction::Kind::kTrap) return;
-  ProcessMemory memory(tid);
-  enforcement_->tell(event, memory, action);
-}
-
-// Killed by the profile, perhaps: of all threads that then die only one was in such a call.
-void Tracer::handle_exiting(pid_t tid) {
-  auto message = get_event_message(tid);
-  auto registers = get_registers(tid);
-  auto found = tracees_.find(tid);
-  const bool was_told = found != tracees_.end() && found->second.refused_number;
-  if (message && registers && !was_told && WIFSIGNALED(*message) && WTERMSIG(*message) == SIGSYS) {
-    const SyscallEvent event = event_of(tid, *registers);
-    const ProfileAction action = enforcement_->profile.decide(event);
-    using Kind = ProfileAction::Kind;
-    if (action.kind == Kind::kKillThread || action.kind == Kind::kKillProcess) {
-      ProcessMemory memory(tid);
-      enforcement_->tell(event, memory, action);
-    }
-  }
-  let_run(tid);
-}
-
-// Whether the stop is one that only the trace or the profile asked for, and is dealt with.
-bool Tracer::observe_call(pid_t tid, const Registers& registers) {
-  // A filter of the workload's own has words of its own for the tracer.
-  auto message = get_event_message(tid);
-  if (!message || (*message != kTracedCall && *message != SeccompFilter::kProfileCall)) return false;
-  const SyscallEvent event = event_of(tid, registers);
-  const Action action = decide_call(kind_, event.number, event.args);
-  if (action.kind != Action::Kind::kPass && action.kind != Action::Kind::kDeny) return false;
-  Tracee& tracee = tracees_.at(tid);
-  const bool is_shown =
-      observation_ != nullptr && !tracee.is_loading && observation_->traced.contains(event.number);
-  if (tracee.is_loading && event.number == SYS_munmap && event.args[1] == kScratchSize) {
-    tracee.is_loading = false;
-  }
-  const auto interest = is_shown ? tell_call(tid, registers) : CallObserver::Interest::kNone;
-  const auto wanted = is_shown ? take_intervention(tid) : std::nullopt;
-  const auto go_on = [=, this, is_told = interest == CallObserver::Interest::kReturn] {
-    auto result = wanted ? wanted->result : std::nullopt;
-    if (!result && action.kind == Action::Kind::kDeny) result = Errno(action.errno_value).as_return();
-    if (result) {
-      if (is_shown) tell_return(tid, event.number, *result);
-      return answer_call(tid, registers, *result);
-    }
-    Tracee& caller = tracees_.at(tid);
-    if (wanted && wanted->argument) {
-      const auto [index, value] = *wanted->argument;
-      Registers changed = registers;
-      argument_of(changed, index) = value;
-      caller.changed_argument = {index, event.args[index]};
-      if (!set_registers(tid, changed)) return;
-    }
-    caller.is_observed = is_told || caller.changed_argument;
-    if (caller.is_observed) {
-      (void)let_finish(tid);
-    } else {
-      let_run(tid);
-    }
-  };
-  if (wanted && wanted->signal != 0) syscall(SYS_tgkill, tracee.tgid, tid, wanted->signal);
-  go_on_after(tid, wanted ? wanted->delay_ns : 0, go_on);
-  return true;
-}
-
-std::optional<Intervention> Tracer::take_intervention(pid_t tid) {
-  return observation_ != nullptr ? observation_->observer.take_intervention(tid) : std::nullopt;
-}
-
-// A thread that is stopped stays so meanwhile; others go on.
-void Tracer::go_on_after(pid_t tid, uint64_t delay_ns, std::function<void()> go_on) {
-  if (delay_ns == 0) return go_on();
-  const uint64_t hold = tracees_.at(tid).hold = ++last_hold_;
-  observation_->delayed->after(delay_ns, [this, tid, hold, go_on = std::move(go_on)] {
-    post([this, tid, hold, go_on] {
-      // It may have been killed, or its place taken by another thread's exec.
-      auto found = tracees_.find(tid);
-      if (found == tracees_.end() || found->second.hold != hold) return;
-      found->second.hold = 0;
-      go_on();
-    });
-  });
-}
-
-void Tracer::observe_return(pid_t tid, Registers registers) {
-  Tracee& tracee = tracees_.at(tid);
-  tracee.is_observed = false;
-  ProcessMemory memory(tid);
-  observation_->observer.on_return(tid, static_cast<int64_t>(registers.rax), memory);
-  if (auto changed = std::exchange(tracee.changed_argument, std::nullopt)) {
-    argument_of(registers, changed->first) = changed->second;
-    if (!set_registers(tid, registers)) return;
-  }
-  let_run(tid);
-}
-
-void Tracer::let_call_run(pid_t tid, uint32_t number) {
-  auto found = tracees_.find(tid);
-  if (observation_ == nullptr || !observation_->traced.contains(number) || found == tracees_.end()) {
-    return let_run(tid);
-  }
-  found->second.is_observed = true;
-  (void)let_finish(tid);
-}
-
-CallObserver::Interest Tracer::tell_call(pid_t tid, const Registers& registers) {
-  const SyscallEvent event = event_of(tid, registers);
-  if (observation_ == nullptr || !observation_->traced.contains(event.number)) {
-    return CallObserver::Interest::kNone;
-  }
-  ProcessMemory memory(tid);
-  return observation_->observer.on_call(event, memory, &registers);
-}
-
-void Tracer::tell_return(pid_t tid, uint32_t number, int64_t result) {
-  if (observation_ == nullptr || !observation_->traced.contains(number)) return;
-  ProcessMemory memory(tid);
-  observation_->observer.on_return(tid, result, memory);
-}
-
 // The call does not run and returns the value.
 void Tracer::answer_call(pid_t tid, Registers registers, int64_t value) {
   registers.orig_rax = static_cast<uint64_t>(-1);
@@ -445,78 +276,6 @@ void Tracer::answer_call(pid_t tid, Registers registers, int64_t value) {
 
 void Tracer::fail_call(pid_t tid, const Registers& registers, Errno error) {
   answer_call(tid, registers, error.as_return());
-}
-
-void Tracer::fail_exec(pid_t tid, const Registers& registers, Errno error) {
-  tell_return(tid, static_cast<uint32_t>(registers.orig_rax), error.as_return());
-  fail_call(tid, registers, error);
-}
-
-// Two threads of a process in execve at once: which of them came through could not be told afterwards.
-bool Tracer::is_other_exec_undecided(pid_t tid, pid_t tgid) const {
-  return std::any_of(tracees_.begin(), tracees_.end(), [&](const auto& entry) {
-    return entry.first != tid && entry.second.tgid == tgid && entry.second.exec.has_value();
-  });
-}
-
-void Tracer::retry_delayed_exec(pid_t tgid) {
-  for (auto& [tid, tracee] : tracees_) {
-    if (tracee.tgid != tgid || !tracee.awaits_other_exec) continue;
-    tracee.awaits_other_exec = false;
-    return handle_seccomp(tid);
-  }
-}
-
-void Tracer::handle_exec(pid_t tid, const Registers& registers) {
-  Tracee& tracee = tracees_.at(tid);
-  if (is_other_exec_undecided(tid, tracee.tgid)) {
-    tracee.awaits_other_exec = true;
-    return;
-  }
-  if (tracee.installs_filter) {
-    auto ready = engine_->on_first_exec(tid, registers);
-    if (!ready) return fail_call(tid, registers, ready.error());
-    tracee.installs_filter = false;
-  }
-  tell_call(tid, registers);
-  const auto wanted = take_intervention(tid);
-  if (!wanted) return let_exec(tid, registers);
-  if (wanted->signal != 0) syscall(SYS_tgkill, tracee.tgid, tid, wanted->signal);
-  go_on_after(tid, wanted->delay_ns, [this, tid, registers, result = wanted->result] {
-    if (!result) return let_exec(tid, registers);
-    tell_return(tid, static_cast<uint32_t>(registers.orig_rax), *result);
-    answer_call(tid, registers, *result);
-  });
-}
-
-// Asks the sentry, and points the call at the loader.
-void Tracer::let_exec(pid_t tid, const Registers& registers) {
-  ProcessMemory memory(tid);
-  auto decision = supervisor_.on_exec(event_of(tid, registers), memory);
-  if (!decision) return fail_exec(tid, registers, decision.error());
-
-  // The kernel reads this path, argv and environment from memory that other threads may change: in the empty
-  // root a changed path finds nothing, and the strings are the program's own business.
-  Registers changed = registers;
-  uint64_t path = 0;
-  static_assert(sizeof kLoaderPath <= sizeof path);
-  std::memcpy(&path, kLoaderPath, sizeof kLoaderPath);
-  // The number stays: a filter of the workload's own is asked about the call once more. No flag does: with
-  // AT_EMPTY_PATH the descriptor would be executed should the path vanish.
-  const uint64_t where = registers.rsp - kBelowRedZone;
-  if (registers.orig_rax == SYS_execveat) {
-    changed.rdi = static_cast<uint64_t>(AT_FDCWD);
-    changed.rsi = where;
-    changed.r8 = 0;
-  } else {
-    changed.rdi = where;
-  }
-  if (auto poked = poke(tid, where, path); !poked) {
-    return fail_exec(tid, registers, Errno(poked.error() == Errno(ESRCH) ? ESRCH : EFAULT));
-  }
-  if (!set_registers(tid, changed)) return;
-  tracees_.at(tid).exec = ExecAttempt{registers};
-  (void)let_finish(tid);
 }
 
 void Tracer::handle_syscall_stop(pid_t tid) {
@@ -545,42 +304,6 @@ void Tracer::handle_syscall_stop(pid_t tid) {
   tell_watched_return(tid, static_cast<int64_t>(restored.rax));
   if (set_registers(tid, restored)) let_run(tid);
   retry_delayed_exec(tracee.tgid);
-}
-
-// An exec came through. When another thread than the leader made it, it now has the leader's id, and the old
-// ids of the group vanish without a word of their own. The number of the call.
-uint64_t Tracer::finish_exec(pid_t tgid) {
-  if (tgid == process_.first_tid) first_has_executed_ = true;
-  std::vector<pid_t> stale;
-  std::optional<uint64_t> number;
-  pid_t maker = tgid;
-  for (auto& [tid, tracee] : tracees_) {
-    if (tracee.tgid != tgid) continue;
-    if (tracee.exec) {
-      number = tracee.exec->original.orig_rax;
-      maker = tid;
-    }
-    tracee.exec.reset();
-    tracee.is_observed = false;
-    tracee.changed_argument.reset();
-    tracee.hold = 0;
-    if (tid != tgid) stale.push_back(tid);
-  }
-  SANDBOX_CHECK(number.has_value(), "a process executed something without asking");
-  for (pid_t tid : stale) {
-    tracees_.erase(tid);
-    engine_->on_thread_gone(tid);
-  }
-  tracees_.at(tgid).is_loading = observer() != nullptr || enforcement_ != nullptr;
-  if (CallObserver* told = observer()) told->on_exec(maker, tgid);
-  std::lock_guard lock(exec_mutex_);
-  completed_execs_.insert(tgid);
-  return *number;
-}
-
-bool Tracer::take_completed_exec(pid_t tgid) {
-  std::lock_guard lock(exec_mutex_);
-  return completed_execs_.erase(tgid) > 0;
 }
 
 // ---- signals ----
