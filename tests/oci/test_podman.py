@@ -185,8 +185,11 @@ def test_namespaces_of_the_host():
     equal(podman.output("--uts", "host", "image", "hostname"), os.uname().nodename + "\n")
     for option in ("--pid", "--ipc"):
         equal(podman.output(option, "host", "image", "echo", "fine"), "fine\n")
+    # Other tests make and remove interfaces meanwhile.
+    before = set(os.listdir("/sys/class/net"))
     result = podman("run", "--rm", "--network", "host", "image", "ip", "link")
-    check(all(f" {name}" in result.stdout for name in os.listdir("/sys/class/net") if name != "bonding_masters"), result.stdout)
+    lasting = before & set(os.listdir("/sys/class/net")) - {"bonding_masters"}
+    check(all(f" {name}" in result.stdout for name in lasting), result.stdout)
 
 
 def test_namespaces_of_another_container():
