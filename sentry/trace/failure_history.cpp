@@ -108,6 +108,10 @@ std::string_view last_component(std::string_view path) {
   return path.substr(path.rfind('/') + 1);
 }
 
+bool is_killed_by(const ProcessHistory& process, int signal) {
+  return process.wait_status && WIFSIGNALED(*process.wait_status) && WTERMSIG(*process.wait_status) == signal;
+}
+
 // Strings of the call's output, as far as they were read.
 void append_strings(std::string& out, const Value& value) {
   if (value.kind == Value::Kind::kString) out += value.text;
@@ -149,18 +153,23 @@ void FailureHistory::on_call(const CallEvent& event) {
   if (!is_ordinary(event.call.number, *error)) note_failure(process, event);
 }
 
-// Also by a call that did not return, because it ended its own process.
+// Also by a call whose return nobody saw: it ended its own process, or the trace ended with its target.
 void FailureHistory::note_signal_sent(const CallEvent& event) {
   const uint32_t number = event.call.number;
   if (number != SYS_kill && number != SYS_tgkill && number != SYS_tkill) return;
-  const bool has_worked = event.call.result ? !event.call.result->error : event.end == CallEnd::kKilled;
-  if (!has_worked) return;
+  if (event.call.result && event.call.result->error) return;
   const auto target = static_cast<pid_t>(event.call.registers[0]);
-  std::string call;
-  append_entry(call, event.call);
-  signalled_[target] = target == event.thread.pid
-                           ? fmt::format("it sent the signal to itself: {}", call)
-                           : fmt::format("process {} sent it: {}", event.thread.pid, call);
+  const int signal = static_cast<int>(event.call.registers[number == SYS_tgkill ? 2 : 1]);
+  std::string words;
+  append_entry(words, event.call);
+  words = target == event.thread.pid ? fmt::format("it sent the signal to itself: {}", words)
+                                     : fmt::format("process {} sent it: {}", event.thread.pid, words);
+  signalled_[target][signal] = words;
+  // The target may be dead before the call has returned.
+  auto found = processes_.find(target);
+  if (found == processes_.end() || !is_killed_by(found->second, signal)) return;
+  found->second.sender = std::move(words);
+  if (target == first_) explanation_ = explain(*this, found->second, *surroundings_);
 }
 
 void FailureHistory::note_words(ProcessHistory& process, const CallEvent& event) {
@@ -241,13 +250,14 @@ void FailureHistory::on_birth(const BirthEvent& event) {
   if (processes_.size() < kMaxProcesses) parent.children.push_back(event.child.pid);
   // Pids come again.
   processes_[event.child.pid] = {.pid = event.child.pid};
+  signalled_.erase(event.child.pid);
 }
 
 void FailureHistory::on_death(const DeathEvent& event) {
   if (event.thread.tid != event.thread.pid) return;
   ProcessHistory& process = process_of(event);
   process.wait_status = event.wait_status;
-  if (auto found = signalled_.find(process.pid); found != signalled_.end()) process.sender = found->second;
+  if (WIFSIGNALED(event.wait_status)) process.sender = signalled_[process.pid][WTERMSIG(event.wait_status)];
   const bool has_succeeded = WIFEXITED(event.wait_status) && WEXITSTATUS(event.wait_status) == 0;
   if (has_succeeded && process.pid != first_) {
     // Nobody will ask about it.

@@ -50,7 +50,7 @@ struct ProcessHistory {
   std::vector<pid_t> children;      // processes
   std::optional<int> wait_status;   // once it has ended
   std::optional<siginfo_t> signal;  // the last one that was delivered
-  std::string sender;               // who in the trace sent it a signal, in words; "" when nobody did
+  std::string sender;  // who in the trace sent it the signal that killed it, in words; "": nobody
 };
 
 class FailureHistory final : public Writer {
@@ -81,7 +81,7 @@ class FailureHistory final : public Writer {
   pid_t first_ = 0;
   std::map<pid_t, ProcessHistory> processes_;
   std::map<std::string, pid_t> bound_;
-  std::map<pid_t, std::string> signalled_;
+  std::map<pid_t, std::map<int, std::string>> signalled_;  // by target and signal: the sender, in words
   std::string explanation_;
 };
 
