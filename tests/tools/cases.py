@@ -47,7 +47,7 @@ def refused(result, *words, code=125):
 
 
 def wait_until(condition, explanation):
-    for _ in range(500):
+    for _ in range(3000):  # half a minute: a loaded machine may need it
         if condition():
             return
         time.sleep(0.01)
