@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "sandbox/numbers.h"
 #include "sandbox/unique_fd.h"
 
 namespace sandbox {
@@ -21,17 +21,10 @@ std::string_view next_word(std::string_view& rest) {
 }
 
 template <typename Number>
-Number parse_number(std::string_view word, int base = 10) {
-  Number value = 0;
-  std::from_chars(word.data(), word.data() + word.size(), value, base);
-  return value;
-}
-
-template <typename Number>
 Number last_number(std::string_view rest) {
   Number value = 0;
   for (std::string_view word = next_word(rest); !word.empty(); word = next_word(rest))
-    value = parse_number<Number>(word);
+    value = parse_number<Number>(word).value_or(0);
   return value;
 }
 
@@ -47,20 +40,20 @@ TaskStatus parse_task_status(std::string_view text) {
     std::string_view key = line.substr(0, colon);
     std::string_view rest = line.substr(colon + 1);
     if (key == "Uid") {
-      for (uint32_t& id : status.uids) id = parse_number<uint32_t>(next_word(rest));
+      for (uint32_t& id : status.uids) id = parse_number<uint32_t>(next_word(rest)).value_or(0);
     } else if (key == "Gid") {
-      for (uint32_t& id : status.gids) id = parse_number<uint32_t>(next_word(rest));
+      for (uint32_t& id : status.gids) id = parse_number<uint32_t>(next_word(rest)).value_or(0);
     } else if (key == "Groups") {
       for (auto word = next_word(rest); !word.empty(); word = next_word(rest))
-        status.groups.push_back(parse_number<uint32_t>(word));
+        status.groups.push_back(parse_number<uint32_t>(word).value_or(0));
     } else if (key == "CapEff") {
-      status.effective_caps = parse_number<uint64_t>(next_word(rest), 16);
+      status.effective_caps = parse_number<uint64_t>(next_word(rest), 16).value_or(0);
     } else if (key == "CapPrm") {
-      status.permitted_caps = parse_number<uint64_t>(next_word(rest), 16);
+      status.permitted_caps = parse_number<uint64_t>(next_word(rest), 16).value_or(0);
     } else if (key == "PPid") {
-      status.parent = parse_number<pid_t>(next_word(rest));
+      status.parent = parse_number<pid_t>(next_word(rest)).value_or(0);
     } else if (key == "Tgid") {
-      status.tgid = parse_number<pid_t>(next_word(rest));
+      status.tgid = parse_number<pid_t>(next_word(rest)).value_or(0);
     } else if (key == "NSpid") {
       status.inside_tid = last_number<pid_t>(rest);
     } else if (key == "NStgid") {
@@ -69,15 +62,15 @@ TaskStatus parse_task_status(std::string_view text) {
       std::string_view state = next_word(rest);
       if (!state.empty()) status.state = state[0];
     } else if (key == "SigPnd") {
-      status.pending_signals = parse_number<uint64_t>(next_word(rest), 16);
+      status.pending_signals = parse_number<uint64_t>(next_word(rest), 16).value_or(0);
     } else if (key == "ShdPnd") {
-      status.pending_group_signals = parse_number<uint64_t>(next_word(rest), 16);
+      status.pending_group_signals = parse_number<uint64_t>(next_word(rest), 16).value_or(0);
     } else if (key == "SigBlk") {
-      status.blocked_signals = parse_number<uint64_t>(next_word(rest), 16);
+      status.blocked_signals = parse_number<uint64_t>(next_word(rest), 16).value_or(0);
     } else if (key == "SigCgt") {
-      status.caught_signals = parse_number<uint64_t>(next_word(rest), 16);
+      status.caught_signals = parse_number<uint64_t>(next_word(rest), 16).value_or(0);
     } else if (key == "SigIgn") {
-      status.ignored_signals = parse_number<uint64_t>(next_word(rest), 16);
+      status.ignored_signals = parse_number<uint64_t>(next_word(rest), 16).value_or(0);
     }
   }
   return status;

@@ -12,6 +12,7 @@
 #include <limits>
 #include <optional>
 
+#include "sandbox/numbers.h"
 #include "tools/messages.h"
 
 namespace sandbox::tools {
@@ -37,12 +38,11 @@ size_t separating_colon(std::string_view text) {
 }
 
 Parsed<uint32_t> parse_mode(std::string_view text) {
-  uint32_t mode = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
-  if (error != std::errc{} || end != text.data() + text.size() || mode > 07777)
+  auto mode = parse_number<uint32_t>(text, 8);
+  if (!mode || *mode > 07777)
     return refuse("set the mode of a tmpfs", fmt::format("`{}` is no octal mode", printable(text)),
                   "mode=0755");
-  return mode;
+  return *mode;
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 
+#include "sandbox/numbers.h"
 #include "sentry/trace/call_classes.h"
 #include "sentry/trace/perfetto_writer.h"
 #include "sentry/trace/top_writer.h"
@@ -220,12 +220,12 @@ Parsed<trace::RecorderOptions> TraceOptions::recorder_options() const {
 Parsed<trace::CodeOptions> TraceOptions::code_options() const {
   trace::CodeOptions options{.wants_stacks = shows_stacks_};
   if (instructions_.empty()) return options;
-  const char* end = instructions_.data() + instructions_.size();
-  auto [rest, failure] = std::from_chars(instructions_.data(), end, options.instructions);
+  const auto count = parse_number<decltype(options.instructions)>(instructions_);
   constexpr size_t kMax = platform::Disassembler::kMaxInstructions;
-  if (failure != std::errc{} || rest != end || options.instructions < 1 || options.instructions > kMax)
+  if (!count || *count < 1 || *count > kMax)
     return refuse(fmt::format("--disasm: {} is no number from 1 to {}", printable(instructions_), kMax),
                   "--disasm or --disasm=16");
+  options.instructions = *count;
   return options;
 }
 

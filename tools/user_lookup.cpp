@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
+#include "sandbox/numbers.h"
 #include "sandbox/unique_fd.h"
 #include "tools/messages.h"
 
@@ -49,11 +49,9 @@ std::vector<std::vector<std::string>> read_database(const std::string& rootfs, c
 }
 
 std::optional<uint32_t> number_of(std::string_view text) {
-  uint32_t number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  // 4294967295 means "no id" to the kernel.
-  bool is_number = error == std::errc{} && end == text.data() + text.size() && number != UINT32_MAX;
-  return is_number ? std::optional(number) : std::nullopt;
+  auto number = parse_number<uint32_t>(text);
+  if (number == UINT32_MAX) return std::nullopt;  // means "no id" to the kernel
+  return number;
 }
 
 bool lists_member(std::string_view members, std::string_view name) {

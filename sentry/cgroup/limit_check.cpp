@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "platform/host_file.h"
+#include "sandbox/numbers.h"
 #include "vfs/sysfs/cpu_list.h"
 
 namespace sandbox::cgroup {
@@ -92,9 +92,9 @@ Machine Machine::of_caller() {
     for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
       if (CPU_ISSET(cpu, &allowed)) machine.cpus.push_back(cpu);
   constexpr uint64_t kDefaultLargestPid = 32768;
-  machine.largest_pid = kDefaultLargestPid;
-  if (auto text = platform::read_host_file("/proc/sys/kernel/pid_max"))
-    std::from_chars(text->data(), text->data() + text->size(), machine.largest_pid);
+  auto text = platform::read_host_file("/proc/sys/kernel/pid_max");
+  machine.largest_pid =
+      leading_number<decltype(machine.largest_pid)>(text ? *text : "").value_or(kDefaultLargestPid);
   return machine;
 }
 

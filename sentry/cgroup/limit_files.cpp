@@ -8,9 +8,9 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "platform/host_file.h"
+#include "sandbox/numbers.h"
 #include "sentry/failure.h"
 #include "vfs/sysfs/cpu_list.h"
 
@@ -259,9 +259,9 @@ Result<void> write_group_file(const GroupDirectory& group, const std::string& na
 Result<uint64_t> read_group_number(const GroupDirectory& group, const std::string& name) {
   std::string text = TRY(read_group_file(group, name));
   if (text.starts_with("max")) return kUnlimited;
-  uint64_t number = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc{}) return err(ENODATA);
-  return number;
+  auto number = leading_number<uint64_t>(text);
+  if (!number) return err(ENODATA);
+  return *number;
 }
 
 Result<uint64_t> read_group_key(const GroupDirectory& group, const std::string& name, std::string_view key) {
@@ -272,8 +272,7 @@ Result<uint64_t> read_group_key(const GroupDirectory& group, const std::string& 
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
     if (!line.starts_with(key) || line.size() <= key.size() || line[key.size()] != ' ') continue;
     line.remove_prefix(key.size() + 1);
-    uint64_t number = 0;
-    if (std::from_chars(line.data(), line.data() + line.size(), number).ec == std::errc{}) return number;
+    if (auto number = leading_number<uint64_t>(line)) return *number;
   }
   return err(ENODATA);
 }

@@ -1,11 +1,11 @@
 // Numbers in the texts of control groups, read without allocating.
 #pragma once
 
-#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
+#include "sandbox/numbers.h"
 #include "sentry/cgroup/limits.h"
 
 namespace sandbox::cgroup {
@@ -21,12 +21,7 @@ constexpr std::string_view take_line(std::string_view* text) { return take_until
 constexpr std::string_view take_word(std::string_view* line) { return take_until(line, ' '); }
 
 // The whole of `word`; nothing when it is no number.
-inline std::optional<uint64_t> whole_number(std::string_view word) {
-  uint64_t value = 0;
-  auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (word.empty() || status != std::errc() || end != word.data() + word.size()) return std::nullopt;
-  return value;
-}
+inline std::optional<uint64_t> whole_number(std::string_view word) { return parse_number<uint64_t>(word); }
 
 // A limit: a number, or kUnlimited for "max" and -1. Nothing when it is neither, or cut off.
 inline std::optional<uint64_t> limit_number(std::string_view word) {

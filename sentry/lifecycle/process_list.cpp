@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string_view>
 
 #include "platform/host_file.h"
+#include "sandbox/numbers.h"
 #include "sentry/cgroup/numbers.h"
 
 namespace sandbox::lifecycle {
@@ -18,11 +18,9 @@ namespace {
 using cgroup::take_line;
 using cgroup::take_word;
 
-uint64_t leading_number(std::string_view text) {
+uint64_t number_after_blanks(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-  uint64_t number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
+  return leading_number<uint64_t>(text).value_or(0);
 }
 
 void read_status(std::string_view text, ListedProcess& process) {
@@ -34,10 +32,11 @@ void read_status(std::string_view text, ListedProcess& process) {
     std::string_view key = line.substr(0, colon), value = line.substr(colon + 1);
     if (key == "Name" && process.command.empty()) process.command = fmt::format("[{}]", value.substr(1));
     if (key == "State" && value.size() > 1) process.state = value[1];
-    if (key == "Uid") process.uid = static_cast<uid_t>(leading_number(value));
-    if (key == "VmRSS") process.resident_bytes = leading_number(value) * kKibibyte;
-    if (key == "Threads") process.threads = static_cast<unsigned>(leading_number(value));
-    if (key == "NSpid") process.pid = static_cast<pid_t>(leading_number(value.substr(value.rfind('\t'))));
+    if (key == "Uid") process.uid = static_cast<uid_t>(number_after_blanks(value));
+    if (key == "VmRSS") process.resident_bytes = number_after_blanks(value) * kKibibyte;
+    if (key == "Threads") process.threads = static_cast<unsigned>(number_after_blanks(value));
+    if (key == "NSpid")
+      process.pid = static_cast<pid_t>(number_after_blanks(value.substr(value.rfind('\t'))));
   }
 }
 
@@ -48,8 +47,8 @@ uint64_t cpu_ticks_in(std::string_view text) {
   if (name_end == std::string_view::npos) return 0;
   text.remove_prefix(std::min(name_end + 2, text.size()));
   for (int field = 0; field < kFieldsBetween; ++field) take_word(&text);
-  uint64_t user = leading_number(take_word(&text));
-  return user + leading_number(take_word(&text));
+  uint64_t user = number_after_blanks(take_word(&text));
+  return user + number_after_blanks(take_word(&text));
 }
 
 std::optional<ListedProcess> read_process(pid_t host_pid) {

@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "platform/host_file.h"
+#include "sandbox/numbers.h"
 
 namespace sandbox::lifecycle {
 
@@ -40,13 +41,6 @@ std::string unescaped(std::string_view text) {
   return plain;
 }
 
-template <typename Number>
-Number number_in(std::string_view text) {
-  Number number = 0;
-  std::from_chars(text.data(), text.data() + text.size(), number);
-  return number;
-}
-
 void take(SandboxRecord& record, std::string_view word, const std::vector<std::string>& values) {
   if (word == "argv") {
     record.argv = values;
@@ -55,16 +49,16 @@ void take(SandboxRecord& record, std::string_view word, const std::vector<std::s
   if (values.empty()) return;
   if (word == "name") record.name = values[0];
   if (word == "group") record.groups.push_back(values[0]);
-  if (word == "started") record.started_s = number_in<int64_t>(values[0]);
-  if (word == "trace-signal") record.trace_signal = number_in<int>(values[0]);
+  if (word == "started") record.started_s = parse_number<int64_t>(values[0]).value_or(0);
+  if (word == "trace-signal") record.trace_signal = parse_number<int>(values[0]).value_or(0);
   if (values.size() < 2) return;
   if (word == "owner") {
-    record.owner = number_in<pid_t>(values[0]);
-    record.owner_start = number_in<uint64_t>(values[1]);
+    record.owner = parse_number<pid_t>(values[0]).value_or(0);
+    record.owner_start = parse_number<uint64_t>(values[1]).value_or(0);
   }
   if (word == "running") {
-    record.init = number_in<pid_t>(values[0]);
-    record.program = number_in<pid_t>(values[1]);
+    record.init = parse_number<pid_t>(values[0]).value_or(0);
+    record.program = parse_number<pid_t>(values[1]).value_or(0);
   }
 }
 
@@ -111,7 +105,7 @@ Result<uint64_t> start_time_of(pid_t pid) {
   for (int field = 0; field < kFieldsBetween && at != std::string::npos; ++field)
     at = text->find(' ', at + 1);
   if (at == std::string::npos) return err(ENODATA);
-  return number_in<uint64_t>(std::string_view(*text).substr(at + 1));
+  return leading_number<uint64_t>(std::string_view(*text).substr(at + 1)).value_or(0);
 }
 
 bool is_valid_name(std::string_view name) {

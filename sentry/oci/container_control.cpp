@@ -12,6 +12,7 @@
 #include <cstring>
 #include <vector>
 
+#include "sandbox/numbers.h"
 #include "sentry/oci/packet.h"
 
 namespace sandbox::oci {
@@ -68,7 +69,7 @@ Result<Announcement> receive_announcement(const UniqueFd& socket) {
   Packet packet = TRY(receive_packet(socket));
   if (packet.fields[0] != kReady) return Announcement(std::unexpected(failure_in(packet)));
   packet.fields.resize(2);
-  auto pid = number_in<pid_t>(packet.fields[1]);
+  auto pid = parse_number<pid_t>(packet.fields[1]);
   if (!pid) return err(EPIPE);
   return Announcement(*pid);
 }

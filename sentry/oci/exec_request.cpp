@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "sandbox/numbers.h"
 #include "sentry/oci/packet.h"
 
 namespace sandbox::oci {
@@ -20,7 +21,7 @@ class WordReader {
   }
   template <typename Number>
   Number number() {
-    auto number = number_in<Number>(text());
+    auto number = parse_number<Number>(text());
     is_good_ &= number.has_value();
     return number.value_or(0);
   }
@@ -68,7 +69,7 @@ std::optional<ExecRequest> ExecRequest::parse(const std::vector<std::string>& wo
   request.effective_caps = reader.number<uint64_t>();
   request.umask = reader.number<mode_t>();
   for (const std::string& number : reader.list())
-    request.groups.push_back(number_in<gid_t>(number).value_or(0));
+    request.groups.push_back(parse_number<gid_t>(number).value_or(0));
   request.argv = reader.list();
   request.environment = reader.list();
   if (!reader) return std::nullopt;

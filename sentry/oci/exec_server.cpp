@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 
+#include "sandbox/numbers.h"
 #include "sentry/program_lookup.h"
 
 namespace sandbox::oci {
@@ -49,7 +50,7 @@ void ExecServer::answer(const UniqueFd& caller) {
       if (!send_packet(caller, terms())) return;
       continue;
     }
-    auto pid = packet->fields.size() == 2 ? number_in<pid_t>(packet->fields[1]) : std::nullopt;
+    auto pid = packet->fields.size() == 2 ? parse_number<pid_t>(packet->fields[1]) : std::nullopt;
     if (packet->fields[0] != "adopt" || !pid || packet->descriptors.size() != 2) return;
     auto words = words_of_memory(packet->descriptors[1]);
     auto request = words ? ExecRequest::parse(*words) : std::nullopt;

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "sandbox/numbers.h"
+
 namespace sandbox::oci {
 
 namespace {
@@ -100,7 +102,7 @@ RunFailure failure_in(const Packet& packet) {
   return {.doing = fields[1],
           .reason = fields[2],
           .advice = fields[3],
-          .exit_code = number_in<int>(fields[4]).value_or(125)};
+          .exit_code = parse_number<int>(fields[4]).value_or(125)};
 }
 
 Result<UniqueFd> words_in_memory(const std::vector<std::string>& words) {

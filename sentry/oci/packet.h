@@ -1,8 +1,6 @@
 // Packet: what a container's sentry and its runtime's commands say to each other over a socket.
 #pragma once
 
-#include <charconv>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,13 +29,5 @@ RunFailure failure_in(const Packet& packet);
 Result<UniqueFd> words_in_memory(const std::vector<std::string>& words);
 // Errors: E2BIG (more than 16 MiB), those of read.
 Result<std::vector<std::string>> words_of_memory(const UniqueFd& memory);
-
-template <typename Number>
-std::optional<Number> number_in(const std::string& text) {
-  Number number{};
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 }  // namespace sandbox::oci

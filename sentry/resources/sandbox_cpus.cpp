@@ -7,6 +7,7 @@
 #include <array>
 #include <set>
 
+#include "sandbox/numbers.h"
 #include "sentry/resources/sandbox_resources.h"
 #include "vfs/synthetic/text.h"
 
@@ -65,7 +66,7 @@ Result<std::vector<std::string>> SandboxResources::cpu_descriptions() {
   std::vector<int> shown = cpus();
   std::vector<std::string> blocks = TRY(host_->cpu_descriptions());
   std::erase_if(blocks, [&](const std::string& block) {
-    auto number = vfs::parse_number<int>(field_of(block, "processor"));
+    auto number = parse_number<int>(field_of(block, "processor"));
     return !number || !std::ranges::binary_search(shown, *number);
   });
   // Of each package only what is shown of it.

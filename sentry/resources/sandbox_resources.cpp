@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "sandbox/clock.h"
+#include "sandbox/numbers.h"
 #include "sentry/sentry.h"
 #include "vfs/synthetic/host_file.h"
 #include "vfs/synthetic/host_resources.h"
@@ -104,7 +104,7 @@ Result<std::shared_ptr<const HostMemory>> SandboxResources::host_memory() {
   host->swap_total = lines.value_of("SwapTotal") * 1024;
   if (auto text = vfs::read_host_file(host_proc_, "sys/vm/overcommit_ratio")) {
     std::string_view word = *text;
-    host->overcommit_percent = vfs::parse_number<uint64_t>(word.substr(0, word.find('\n'))).value_or(50);
+    host->overcommit_percent = parse_number<uint64_t>(word.substr(0, word.find('\n'))).value_or(50);
   }
   host_memory_time_ns_ = now_ns;
   host_memory_ = host;

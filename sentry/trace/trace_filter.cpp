@@ -4,8 +4,8 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "sandbox/numbers.h"
 #include "sentry/trace/named_paths.h"
 
 namespace sandbox::trace {
@@ -82,10 +82,7 @@ void TraceFilter::narrow() {
 bool TraceFilter::admits_process(ThreadIdentity thread, const std::string& command) const {
   if (processes.empty()) return true;
   return std::ranges::any_of(processes, [&](const std::string& wanted) {
-    pid_t pid = 0;
-    auto [end, failure] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), pid);
-    if (failure == std::errc{} && end == wanted.data() + wanted.size())
-      return pid == thread.pid || pid == thread.tid;
+    if (auto pid = parse_number<pid_t>(wanted)) return *pid == thread.pid || *pid == thread.tid;
     return ::fnmatch(wanted.c_str(), command.c_str(), 0) == 0;
   });
 }

@@ -1,7 +1,7 @@
 // Making values and finding their parts.
 #include "sentry/trace/value.h"
 
-#include <charconv>
+#include "sandbox/numbers.h"
 
 namespace sandbox::trace {
 
@@ -29,10 +29,7 @@ const Value* Value::member(std::string_view field) const {
   for (const Value& candidate : members)
     if (!candidate.name.empty() && candidate.name == field) return &candidate;
   if (kind != Kind::kArray) return nullptr;
-  size_t index = 0;
-  auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), index);
-  if (error == std::errc() && end == field.data() + field.size())
-    return index < members.size() ? &members[index] : nullptr;
+  if (auto index = parse_number<size_t>(field)) return *index < members.size() ? &members[*index] : nullptr;
   return members.size() == 1 ? members[0].member(field) : nullptr;
 }
 

@@ -2,8 +2,8 @@
 #include "tools/oci/arguments.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "sandbox/numbers.h"
 #include "tools/messages.h"
 
 namespace sandbox::tools::oci {
@@ -94,13 +94,12 @@ std::vector<std::string> Arguments::texts(const std::string& name) const {
 Configured<int> Arguments::number(const std::string& name, int fallback, int least, int most) const {
   if (!values_.contains(name)) return fallback;
   const std::string word = text(name);
-  int number = 0;
-  auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-  if (error != std::errc{} || end != word.data() + word.size() || number < least || number > most)
+  const auto number = parse_number<int>(word);
+  if (!number || *number < least || *number > most)
     return bad_arguments(
         fmt::format("--{} {} is no number from {} to {}", name, printable(word), least, most),
         fmt::format("--{} {}", name, least));
-  return number;
+  return *number;
 }
 
 std::string describe(std::span<const Option> options) {

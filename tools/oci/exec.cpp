@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "platform/joined_launch.h"
+#include "sandbox/numbers.h"
 #include "sentry/oci/container_control.h"
 #include "sentry/oci/exec_request.h"
 #include "sentry/oci/packet.h"
@@ -96,7 +97,7 @@ Configured<Process> Exec::process_of_options() {
     if (found.ids.uid != 0) process.capabilities.permitted = process.capabilities.effective = 0;
   }
   for (const std::string& group : arguments_.texts("additional-gids")) {
-    auto number = sandbox::oci::number_in<gid_t>(group);
+    auto number = parse_number<gid_t>(group);
     if (!number)
       return failure("add a group", fmt::format("`{}` is no number", printable(group)), "a number");
     process.user.groups.push_back(*number);

@@ -2,8 +2,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
 
+#include "sandbox/numbers.h"
 #include "tools/oci/bundle.h"
 
 namespace sandbox::tools::oci {
@@ -63,13 +63,6 @@ constexpr Type kTypes[] = {
     {"mqueue", MountEntry::Kind::kMessageQueues},
 };
 
-std::optional<uint64_t> parse_number(std::string_view text, int base) {
-  uint64_t number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 // "64k", "65536", "1g".
 std::optional<uint64_t> parse_size(std::string_view text) {
   unsigned shift = 0;
@@ -92,7 +85,7 @@ std::optional<uint64_t> parse_size(std::string_view text) {
     }
   }
   if (shift != 0) text.remove_suffix(1);
-  auto number = parse_number(text, 10);
+  auto number = parse_number<uint64_t>(text, 10);
   if (!number || *number > (UINT64_MAX >> shift)) return std::nullopt;
   return *number << shift;
 }
@@ -103,8 +96,8 @@ bool take_data(MountEntry& entry, const std::string& option) {
   if (equals == option.npos) return entry.kind == MountEntry::Kind::kDevpts && option == "newinstance";
   const std::string key = option.substr(0, equals), value = option.substr(equals + 1);
   if (entry.kind == MountEntry::Kind::kDevpts)
-    return (key == "ptmxmode" && parse_number(value, 8) == 0666) ||
-           (key == "mode" && parse_number(value, 8) == 0620) || (key == "gid" && value == "5");
+    return (key == "ptmxmode" && parse_number<uint64_t>(value, 8) == 0666) ||
+           (key == "mode" && parse_number<uint64_t>(value, 8) == 0620) || (key == "gid" && value == "5");
   const bool is_memory = entry.kind == MountEntry::Kind::kTmpfs || entry.kind == MountEntry::Kind::kDevices;
   if (!is_memory) return false;
   if (key == "size" || key == "nr_inodes") {
@@ -113,12 +106,12 @@ bool take_data(MountEntry& entry, const std::string& option) {
     return number.has_value();
   }
   if (key == "mode") {
-    auto mode = parse_number(value, 8);
+    auto mode = parse_number<uint64_t>(value, 8);
     if (mode) entry.mode = static_cast<uint32_t>(*mode & 07777);
     return mode && *mode <= 07777;
   }
   if (key != "uid" && key != "gid") return false;
-  auto id = parse_number(value, 10);
+  auto id = parse_number<uint64_t>(value, 10);
   if (id) (key == "uid" ? entry.uid : entry.gid) = static_cast<uint32_t>(*id);
   return id && *id < UINT32_MAX;
 }

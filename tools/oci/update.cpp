@@ -2,8 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <charconv>
-
+#include "sandbox/numbers.h"
 #include "tools/messages.h"
 #include "tools/oci/runtime.h"
 
@@ -51,11 +50,10 @@ Configured<nlohmann::json> resources_of(const Arguments& arguments) {
       resources[place] = word;
       continue;
     }
-    int64_t number = 0;
-    auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-    if (error != std::errc{} || end != word.data() + word.size())
+    const auto number = parse_number<int64_t>(word);
+    if (!number)
       return failure(fmt::format("use --{} {}", value.option, printable(word)), "it is no number", "bytes");
-    resources[place] = number;
+    resources[place] = *number;
   }
   return resources;
 }

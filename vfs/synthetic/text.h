@@ -1,11 +1,10 @@
 // Cutting and escaping the texts of /proc.
 #pragma once
 
-#include <charconv>
-#include <concepts>
-#include <optional>
 #include <string>
 #include <string_view>
+
+#include "sandbox/numbers.h"
 
 namespace sandbox::vfs {
 
@@ -22,15 +21,6 @@ void for_each_line(std::string_view text, Take take) {
 
 // Takes the next word (separated by spaces and tabs) off the front of `text`; "" when there is none.
 std::string_view take_word(std::string_view* text);
-
-// The whole of `text` as a number; nothing when it is not one.
-template <std::integral Number>
-std::optional<Number> parse_number(std::string_view text, int base = 10) {
-  Number value{};
-  auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value, base);
-  if (status != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
-}
 
 // As mangle_path does: every byte of `which` becomes a backslash and three octal digits.
 std::string escape_octal(std::string_view text, std::string_view which);
