@@ -1,7 +1,6 @@
 // Both ends of a message of descriptors.
 #include "platform/descriptor_message.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "sandbox/check.h"
@@ -14,22 +13,9 @@ constexpr uint64_t kRedZone = 128;
 }  // namespace
 
 Result<void> send_descriptors(int socket, std::span<const int> fds) {
-  SANDBOX_CHECK(!fds.empty() && fds.size() <= kMaxPassedDescriptors, "too many descriptors for one call");
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxPassedDescriptors * sizeof(int))] = {};
-  char byte = 0;
-  iovec data{&byte, 1};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-  auto* numbers = reinterpret_cast<int*>(CMSG_DATA(header));
-  std::ranges::copy(fds, numbers);
-  return host_status(sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+  SANDBOX_CHECK(!fds.empty(), "no descriptor is sent");
+  constexpr std::byte kByte{};
+  return send_message(socket, std::span(&kByte, 1), fds, MSG_DONTWAIT);
 }
 
 ReceiveArea::ReceiveArea(pid_t tid, GuestMemory& memory, const Registers& registers)

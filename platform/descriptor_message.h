@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "platform/passed_descriptors.h"
 #include "platform/ptrace_requests.h"
 #include "sandbox/guest_memory.h"
 #include "sandbox/result.h"
@@ -14,8 +15,7 @@
 
 namespace sandbox::platform {
 
-// Sends descriptors of any kind, O_PATH ones too. At most kMaxPassedDescriptors. Errors: those of sendmsg(2).
-inline constexpr size_t kMaxPassedDescriptors = 4;
+// Sends descriptors, from 1 to kMaxPassedDescriptors, and never waits. Errors: those of send_message.
 Result<void> send_descriptors(int socket, std::span<const int> fds);
 
 // What recvmsg works on in the thread's memory, below its stack pointer. A thread beside it that changes this

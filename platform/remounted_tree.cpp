@@ -9,12 +9,12 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include <cstring>
 #include <sstream>
 #include <vector>
 
 #include "platform/host_file.h"
 #include "platform/mount_calls.h"
+#include "platform/passed_descriptors.h"
 
 namespace sandbox::platform {
 
@@ -102,48 +102,19 @@ Result<UniqueFd> remount_in_helper(int directory_fd, const std::string& path, ui
   return copy_mount_tree(AT_FDCWD, place.c_str());
 }
 
-struct HelperAnswer {
-  int error;
-};
-
-void send_answer(int channel, int error, int fd) {
-  HelperAnswer answer{error};
-  iovec data{&answer, sizeof answer};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  if (fd >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  }
-  (void)!sendmsg(channel, &message, MSG_NOSIGNAL);
+void send_answer(int channel, const Result<UniqueFd>& tree) {
+  const int error = tree ? 0 : tree.error().value();
+  const int fd = tree ? tree->get() : -1;
+  (void)send_message(channel, std::as_bytes(std::span(&error, 1)), std::span(&fd, tree ? 1 : 0));
 }
 
 Result<UniqueFd> receive_answer(int channel) {
-  HelperAnswer answer{EIO};
-  iovec data{&answer, sizeof answer};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  if (recvmsg(channel, &message, MSG_CMSG_CLOEXEC) != sizeof answer) return err(EIO);
-  UniqueFd fd;
-  if (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-    int number;
-    std::memcpy(&number, CMSG_DATA(header), sizeof number);
-    fd.reset(number);
-  }
-  if (answer.error != 0) return err(answer.error);
-  if (!fd) return err(EIO);
-  return fd;
+  int error = EIO;
+  ReceivedMessage answer = TRY(receive_message(channel, std::as_writable_bytes(std::span(&error, 1))));
+  if (answer.size != sizeof error) return err(EIO);
+  if (error != 0) return err(error);
+  if (answer.fds.empty()) return err(EIO);
+  return std::move(answer.fds[0]);
 }
 
 }  // namespace
@@ -155,8 +126,7 @@ Result<UniqueFd> copy_tree_remounted(int directory_fd, const std::string& path, 
   pid_t helper = fork();
   if (helper < 0) return last_error();
   if (helper == 0) {
-    auto tree = remount_in_helper(directory_fd, path, attributes);
-    send_answer(theirs.get(), tree ? 0 : tree.error().value(), tree ? tree->get() : -1);
+    send_answer(theirs.get(), remount_in_helper(directory_fd, path, attributes));
     _exit(0);
   }
   theirs.reset();

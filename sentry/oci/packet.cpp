@@ -2,12 +2,11 @@
 #include "sentry/oci/packet.h"
 
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "platform/passed_descriptors.h"
 #include "sandbox/numbers.h"
 
 namespace sandbox::oci {
@@ -39,53 +38,16 @@ std::vector<std::string> parted(std::string_view text) {
 Result<void> send_packet(const UniqueFd& socket, const Packet& packet) {
   std::string text = joined(packet.fields);
   if (text.size() > kLargestPacket) text.resize(kLargestPacket);
-  iovec data{text.data(), text.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(kMostDescriptors * sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  const size_t count = std::min(packet.descriptors.size(), kMostDescriptors);
-  if (count > 0) {
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(count * sizeof(int));
-    std::vector<int> numbers;
-    for (size_t i = 0; i < count; ++i) numbers.push_back(packet.descriptors[i].get());
-    std::memcpy(CMSG_DATA(header), numbers.data(), count * sizeof(int));
-  }
-  ssize_t sent;
-  do {
-    sent = ::sendmsg(socket.get(), &message, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return host_status(sent);
+  std::vector<int> numbers;
+  for (const UniqueFd& fd : packet.descriptors) numbers.push_back(fd.get());
+  return platform::send_message(socket.get(), std::as_bytes(std::span(text)), numbers);
 }
 
 Result<Packet> receive_packet(const UniqueFd& socket) {
   std::string text(kLargestPacket, '\0');
-  iovec data{text.data(), text.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(kMostDescriptors * sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  ssize_t size;
-  do {
-    size = ::recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC);
-  } while (size < 0 && errno == EINTR);
-  if (size < 0) return last_error();
-  Packet packet;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-    int numbers[kMostDescriptors];
-    const size_t bytes = std::min<size_t>(header->cmsg_len - CMSG_LEN(0), sizeof numbers);
-    std::memcpy(numbers, CMSG_DATA(header), bytes);
-    for (size_t i = 0; i < bytes / sizeof(int); ++i) packet.descriptors.emplace_back(numbers[i]);
-  }
-  packet.fields = parted(std::string_view(text.data(), static_cast<size_t>(size)));
+  auto message = TRY(platform::receive_message(socket.get(), std::as_writable_bytes(std::span(text))));
+  Packet packet{.fields = parted(std::string_view(text.data(), message.size)),
+                .descriptors = std::move(message.fds)};
   if (packet.fields.empty()) return err(EPIPE);
   return packet;
 }

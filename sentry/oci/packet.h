@@ -8,13 +8,12 @@
 
 namespace sandbox::oci {
 
-// One packet of a SOCK_SEQPACKET socket: words, of which there is at least one, and descriptors.
+// One packet of a SOCK_SEQPACKET socket: words, of which there is at least one, and descriptors, of which
+// there are at most platform::kMaxPassedDescriptors.
 struct Packet {
   std::vector<std::string> fields;
   std::vector<UniqueFd> descriptors;
 };
-
-inline constexpr size_t kMostDescriptors = 4;
 
 // Words beyond 32 KiB in all are cut. Errors: those of sendmsg.
 Result<void> send_packet(const UniqueFd& socket, const Packet& packet);

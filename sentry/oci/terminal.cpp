@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <string_view>
+
+#include "platform/passed_descriptors.h"
 
 namespace sandbox::oci {
 
@@ -51,21 +54,9 @@ Configured<ContainerTerminal> ContainerTerminal::create_in(UniqueFd devpts, uid_
 }
 
 Result<void> send_console(int socket, const UniqueFd& master) {
-  char name[] = "/dev/ptmx";
-  iovec data{name, sizeof name - 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
+  constexpr std::string_view kName = "/dev/ptmx";
   const int number = master.get();
-  std::memcpy(CMSG_DATA(header), &number, sizeof number);
-  return host_status(::sendmsg(socket, &message, MSG_NOSIGNAL));
+  return platform::send_message(socket, std::as_bytes(std::span(kName)), std::span(&number, 1));
 }
 
 Result<UniqueFd> connect_to_console_socket(const std::string& path) {

@@ -4,13 +4,13 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
-#include <cstring>
+
+#include "platform/passed_descriptors.h"
 
 namespace sandbox::tools::oci {
 
@@ -71,20 +71,10 @@ UniqueFd watch_window_changes() {
 }  // namespace
 
 Result<UniqueFd> receive_console(int socket) {
-  char name[64];
-  iovec data{name, sizeof name};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  if (::recvmsg(socket, &message, MSG_CMSG_CLOEXEC) <= 0) return err(EPIPE);
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return err(EPIPE);
-  int number = -1;
-  std::memcpy(&number, CMSG_DATA(header), sizeof number);
-  return UniqueFd(number);
+  std::array<std::byte, 64> name;
+  auto message = TRY(platform::receive_message(socket, name));
+  if (message.size == 0 || message.fds.empty()) return err(EPIPE);
+  return std::move(message.fds[0]);
 }
 
 void relay_terminal(UniqueFd master, int pidfd) {
