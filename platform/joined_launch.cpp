@@ -3,64 +3,46 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <csignal>
+#include <span>
+#include <vector>
 
 #include "platform/launch.h"
 #include "platform/launch_plan.h"
+#include "platform/namespace_kind.h"
 #include "platform/pidfd.h"
 
 namespace sandbox::platform {
 
 namespace {
 
-struct JoinedKind {
-  const char* file;
-  int flag;
-};
-constexpr std::array<JoinedKind, 7> kKinds{{{"net", CLONE_NEWNET},
-                                            {"ipc", CLONE_NEWIPC},
-                                            {"uts", CLONE_NEWUTS},
-                                            {"cgroup", CLONE_NEWCGROUP},
-                                            {"pid", CLONE_NEWPID},
-                                            {"mnt", CLONE_NEWNS},
-                                            {"user", CLONE_NEWUSER}}};
-using NamespaceFds = std::array<UniqueFd, kKinds.size()>;
+constexpr NamespaceKind kKinds[] = {NamespaceKind::kNet,    NamespaceKind::kIpc, NamespaceKind::kUts,
+                                    NamespaceKind::kCgroup, NamespaceKind::kPid, NamespaceKind::kMount,
+                                    NamespaceKind::kUser};
 
-Result<NamespaceFds> open_namespaces_of(pid_t target) {
-  NamespaceFds fds;
-  for (size_t i = 0; i < kKinds.size(); ++i) {
-    const std::string path = fmt::format("/proc/{}/ns/{}", target, kKinds[i].file);
-    fds[i] = UniqueFd(TRY(host_result(open(path.c_str(), O_RDONLY | O_CLOEXEC))));
+Result<std::vector<OpenNamespace>> open_namespaces_of(pid_t target) {
+  std::vector<OpenNamespace> namespaces;
+  for (NamespaceKind kind : kKinds) {
+    const std::string path = fmt::format("/proc/{}/ns/{}", target, file_of(kind));
+    namespaces.emplace_back(kind, UniqueFd(TRY(host_result(open(path.c_str(), O_RDONLY | O_CLOEXEC)))));
   }
-  return fds;
-}
-
-// Those that belong to the host are entered with the caller's rights, those that belong to the workload's
-// user namespace (last of all) with the rights that it gives. 0, or the errno.
-int enter(const NamespaceFds& fds) {
-  std::array<bool, kKinds.size()> is_entered{};
-  for (size_t i = 0; i < kKinds.size(); ++i) {
-    is_entered[i] = setns(fds[i].get(), kKinds[i].flag) == 0;
-    if (!is_entered[i] && kKinds[i].flag == CLONE_NEWUSER) return errno;
-  }
-  for (size_t i = 0; i < kKinds.size(); ++i)
-    if (!is_entered[i] && setns(fds[i].get(), kKinds[i].flag) < 0) return errno;
-  return 0;
+  return namespaces;
 }
 
 // In a process of its own: its child is in the namespaces, and a child of its parent.
-[[noreturn]] void make_joined_child(const NamespaceFds& fds, const LaunchPlan& plan) {
+[[noreturn]] void make_joined_child(std::span<const OpenNamespace> namespaces, const LaunchPlan& plan) {
   LaunchReport report{};
   report.step = LaunchStep::kJoin;
-  report.error = enter(fds);
-  if (report.error == 0) {
+  NamespaceKind refused;
+  auto entered = enter_namespaces(namespaces, refused);
+  if (!entered) {
+    report.error = entered.error().value();
+  } else {
     long child = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
     if (child == 0) run_launch_child(plan);
     if (child > 0) _exit(0);
@@ -75,7 +57,7 @@ int enter(const NamespaceFds& fds) {
 Result<JoinedProcess> join_workload(pid_t target, const LaunchOptions& options, int reserved_socket,
                                     std::string& context) {
   context = "find the workload's namespaces";
-  NamespaceFds fds = TRY(open_namespaces_of(target));
+  auto namespaces = TRY(open_namespaces_of(target));
   context = "make a channel to the process";
   SocketPair channel = TRY(make_channel());
   PreparedPlan prepared(options);
@@ -88,7 +70,7 @@ Result<JoinedProcess> join_workload(pid_t target, const LaunchOptions& options, 
   if (helper < 0) return last_error();
   if (helper == 0) {
     close(mine);  // or its child would never see the end of the stream
-    make_joined_child(fds, prepared.plan);
+    make_joined_child(namespaces, prepared.plan);
   }
   channel.theirs.reset();
   while (waitpid(helper, nullptr, 0) < 0 && errno == EINTR) {

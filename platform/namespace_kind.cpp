@@ -1,9 +1,11 @@
-// The table of namespace kinds.
+// The table of namespace kinds, and setns for each.
 #include "platform/namespace_kind.h"
 
 #include <sched.h>
 
+#include <cstdint>
 #include <iterator>
+#include <limits>
 
 #include "sandbox/check.h"
 
@@ -14,14 +16,18 @@ namespace {
 struct Row {
   NamespaceKind kind;
   const char* name;
+  const char* file;
   int flag;
 };
 
 constexpr Row kRows[] = {
-    {NamespaceKind::kUser, "user", CLONE_NEWUSER},  {NamespaceKind::kPid, "PID", CLONE_NEWPID},
-    {NamespaceKind::kMount, "mount", CLONE_NEWNS},  {NamespaceKind::kIpc, "IPC", CLONE_NEWIPC},
-    {NamespaceKind::kUts, "UTS", CLONE_NEWUTS},     {NamespaceKind::kCgroup, "cgroup", CLONE_NEWCGROUP},
-    {NamespaceKind::kNet, "network", CLONE_NEWNET},
+    {NamespaceKind::kUser, "user", "user", CLONE_NEWUSER},
+    {NamespaceKind::kPid, "PID", "pid", CLONE_NEWPID},
+    {NamespaceKind::kMount, "mount", "mnt", CLONE_NEWNS},
+    {NamespaceKind::kIpc, "IPC", "ipc", CLONE_NEWIPC},
+    {NamespaceKind::kUts, "UTS", "uts", CLONE_NEWUTS},
+    {NamespaceKind::kCgroup, "cgroup", "cgroup", CLONE_NEWCGROUP},
+    {NamespaceKind::kNet, "network", "net", CLONE_NEWNET},
 };
 
 const Row& row_of(NamespaceKind kind) {
@@ -33,6 +39,26 @@ const Row& row_of(NamespaceKind kind) {
 }  // namespace
 
 const char* name_of(NamespaceKind kind) { return row_of(kind).name; }
+const char* file_of(NamespaceKind kind) { return row_of(kind).file; }
 int clone_flag(NamespaceKind kind) { return row_of(kind).flag; }
+
+Result<void> enter_namespaces(std::span<const OpenNamespace> namespaces, NamespaceKind& refused) {
+  uint32_t entered = 0;
+  constexpr size_t kMost = std::numeric_limits<uint32_t>::digits;
+  SANDBOX_CHECK(namespaces.size() <= kMost, "too many namespaces to enter");
+  auto enter = [&](size_t i) {
+    refused = namespaces[i].kind;
+    if (setns(namespaces[i].fd.get(), clone_flag(refused)) < 0) return false;
+    entered |= 1u << i;
+    return true;
+  };
+  for (size_t i = 0; i < namespaces.size(); ++i)
+    if (namespaces[i].kind != NamespaceKind::kUser) enter(i);
+  for (size_t i = 0; i < namespaces.size(); ++i)
+    if (namespaces[i].kind == NamespaceKind::kUser && !enter(i)) return last_error();
+  for (size_t i = 0; i < namespaces.size(); ++i)
+    if (!(entered & 1u << i) && !enter(i)) return last_error();
+  return {};
+}
 
 }  // namespace sandbox::platform

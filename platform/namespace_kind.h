@@ -1,5 +1,10 @@
-// NamespaceKind: the kinds of namespaces(7), in words and as Linux's flags.
+// NamespaceKind: the kinds of namespaces(7), in words and as Linux's flags, and entering some.
 #pragma once
+
+#include <span>
+
+#include "sandbox/result.h"
+#include "sandbox/unique_fd.h"
 
 namespace sandbox::platform {
 
@@ -9,7 +14,19 @@ enum class NamespaceKind { kUser, kPid, kMount, kIpc, kUts, kCgroup, kNet };
 
 // "network".
 const char* name_of(NamespaceKind kind);
+// "net", in /proc/PID/ns.
+const char* file_of(NamespaceKind kind);
 // CLONE_NEWNET, for clone, unshare and setns.
 int clone_flag(NamespaceKind kind);
+
+struct OpenNamespace {
+  NamespaceKind kind;
+  UniqueFd fd;
+};
+
+// Enters them all. Those of the host are entered with the caller's rights, before the user namespace among
+// them; those that refuse this belong to the user namespace and are entered after it, with the rights that it
+// gives. Allocates nothing. Errors: those of setns(2); `refused` is the kind then.
+Result<void> enter_namespaces(std::span<const OpenNamespace> namespaces, NamespaceKind& refused);
 
 }  // namespace sandbox::platform
