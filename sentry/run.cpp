@@ -303,18 +303,9 @@ Configured<void> Run::prepare_terminal() {
 
 void Run::choose_credentials() {
   launch_.capabilities = config_.container ? config_.container->capabilities : capabilities_of(ids_.uid);
-  credentials_ = {.uid = ids_.uid,
-                  .euid = ids_.uid,
-                  .suid = ids_.uid,
-                  .fsuid = ids_.uid,
-                  .gid = ids_.gid,
-                  .egid = ids_.gid,
-                  .sgid = ids_.gid,
-                  .fsgid = ids_.gid,
-                  .groups = ids_.groups,
-                  .effective_caps = launch_.capabilities.effective,
-                  .permitted_caps = launch_.capabilities.permitted};
-  std::ranges::sort(credentials_.groups);
+  credentials_ = Credentials::of(ids_.uid, ids_.gid, ids_.groups);
+  credentials_.effective_caps = launch_.capabilities.effective;
+  credentials_.permitted_caps = launch_.capabilities.permitted;
 }
 
 Configured<void> Run::build_tree() {

@@ -16,6 +16,9 @@ struct Credentials {
   uint64_t effective_caps = 0;  // bit N is capability N (capabilities(7))
   uint64_t permitted_caps = 0;
 
+  // Those of a process that has one user and one group.
+  static Credentials of(uid_t uid, gid_t gid, std::vector<gid_t> groups);
+
   bool has_capability(int capability) const { return (effective_caps >> capability) & 1; }
   bool is_in_group(gid_t group) const;
 };

@@ -70,18 +70,9 @@ Packet ExecServer::terms() const {
 }
 
 Configured<void> ExecServer::adopt(pid_t process, const UniqueFd& channel, const ExecRequest& request) {
-  Credentials credentials{.uid = request.uid,
-                          .euid = request.uid,
-                          .suid = request.uid,
-                          .fsuid = request.uid,
-                          .gid = request.gid,
-                          .egid = request.gid,
-                          .sgid = request.gid,
-                          .fsgid = request.gid,
-                          .groups = request.groups,
-                          .effective_caps = request.effective_caps,
-                          .permitted_caps = request.permitted_caps};
-  std::ranges::sort(credentials.groups);
+  Credentials credentials = Credentials::of(request.uid, request.gid, request.groups);
+  credentials.effective_caps = request.effective_caps;
+  credentials.permitted_caps = request.permitted_caps;
   vfs::Vfs& vfs = sentry_.vfs();
   const vfs::Caller setup{
       .root = vfs.root(), .cwd = vfs.root(), .credentials = credentials, .umask = request.umask};
