@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "tools/run_options.h"
+
 namespace sandbox::tools::oci {
 
 namespace {
@@ -47,9 +49,7 @@ void read_root(const JsonNode& root, Bundle& bundle) {
   if (S_ISLNK(status.st_mode))
     return root["path"].fail(fmt::format("{} is a symbolic link", path), "its target");
   if (!S_ISDIR(status.st_mode)) return root["path"].fail(fmt::format("{} is no directory", path));
-  char* real = ::realpath(path.c_str(), nullptr);
-  bundle.rootfs = real ? real : path;
-  std::free(real);
+  bundle.rootfs = real_path(path).value_or(path);
   bundle.is_root_read_only = root["readonly"].is_true();
 }
 

@@ -2,6 +2,7 @@
 #include "tools/oci/creation.h"
 
 #include <fcntl.h>
+#include <fmt/chrono.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -17,6 +18,7 @@
 #include "tools/messages.h"
 #include "tools/oci/hooks.h"
 #include "tools/oci/process_settings.h"
+#include "tools/run_options.h"
 #include "tools/user_lookup.h"
 
 namespace sandbox::tools::oci {
@@ -36,11 +38,7 @@ constexpr Option kOptions[] = {
 std::string now_as_text() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  tm parts{};
-  ::gmtime_r(&now.tv_sec, &parts);
-  char text[64];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  return fmt::format("{}.{:09}Z", text, now.tv_nsec);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:09}Z", fmt::gmtime(now.tv_sec), now.tv_nsec);
 }
 
 // Runtimes give a process without HOME the one of its user.
@@ -93,19 +91,17 @@ Creation::~Creation() {
 }
 
 Configured<void> Creation::read_configuration() {
-  char* real = ::realpath(options_.bundle.c_str(), nullptr);
-  if (real == nullptr)
-    return failure(fmt::format("use the bundle {}", printable(options_.bundle)), Errno::last(),
+  auto directory = real_path(options_.bundle);
+  if (!directory)
+    return failure(fmt::format("use the bundle {}", printable(options_.bundle)), directory.error(),
                    "a directory with config.json in it");
-  const std::string directory = real;
-  std::free(real);
-  nlohmann::json document = TRY(read_json_file(directory + "/config.json"));
-  bundle_ = TRY(bundle_of(document, directory));
+  nlohmann::json document = TRY(read_json_file(*directory + "/config.json"));
+  bundle_ = TRY(bundle_of(document, *directory));
   TRY(directory_->save_config(document));
   config_ = sandbox_config(bundle_);
   record_ = {.id = options_.id,
              .oci_version = bundle_.oci_version,
-             .bundle = directory,
+             .bundle = *directory,
              .rootfs = bundle_.rootfs,
              .created = now_as_text(),
              .owner = ::geteuid() == 0 ? "root" : std::to_string(::geteuid()),

@@ -2,6 +2,7 @@
 #include "tools/oci/runtime_log.h"
 
 #include <fcntl.h>
+#include <fmt/chrono.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,11 +17,7 @@ void RuntimeLog::write_error(const RunFailure& failure) const {
   constexpr int kNotFound = 127;
   if (failure.exit_code == kNotFound) message += " (executable file not found: no such file or directory)";
   if (!failure.advice.empty()) message += fmt::format("; try: {}", failure.advice);
-  const time_t now = ::time(nullptr);
-  tm parts{};
-  ::gmtime_r(&now, &parts);
-  char time_text[32];
-  std::strftime(time_text, sizeof time_text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  const std::string time_text = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(::time(nullptr)));
   const std::string quoted = json_string(message);
   const std::string line =
       format_ == Format::kJson
