@@ -9,6 +9,7 @@
 
 #include "platform/host_file.h"
 #include "sandbox/numbers.h"
+#include "sandbox/process_stat.h"
 #include "sentry/cgroup/numbers.h"
 
 namespace sandbox::lifecycle {
@@ -40,15 +41,11 @@ void read_status(std::string_view text, ListedProcess& process) {
   }
 }
 
-// Fields 14 and 15 of /proc/PID/stat; the name before them ends in the last ")".
-uint64_t cpu_ticks_in(std::string_view text) {
-  constexpr int kFieldsBetween = 11;
-  size_t name_end = text.rfind(')');
-  if (name_end == std::string_view::npos) return 0;
-  text.remove_prefix(std::min(name_end + 2, text.size()));
-  for (int field = 0; field < kFieldsBetween; ++field) take_word(&text);
-  uint64_t user = number_after_blanks(take_word(&text));
-  return user + number_after_blanks(take_word(&text));
+uint64_t cpu_ticks_in(std::string_view stat) {
+  const auto ticks = [&](StatField field) {
+    return parse_number<uint64_t>(stat_field(stat, field)).value_or(0);
+  };
+  return ticks(StatField::kUserTicks) + ticks(StatField::kSystemTicks);
 }
 
 std::optional<ListedProcess> read_process(pid_t host_pid) {

@@ -8,6 +8,7 @@
 
 #include "platform/host_file.h"
 #include "sandbox/numbers.h"
+#include "sandbox/process_stat.h"
 
 namespace sandbox::lifecycle {
 
@@ -99,13 +100,17 @@ std::string record_words(std::string_view word, const std::vector<std::string>& 
 Result<uint64_t> start_time_of(pid_t pid) {
   auto text = platform::read_host_file(fmt::format("/proc/{}/stat", pid));
   if (!text) return err(ESRCH);
-  // The command's name, field 2, may contain anything but ends in the last ")".
-  size_t at = text->rfind(')');
-  constexpr int kFieldsBetween = 20;
-  for (int field = 0; field < kFieldsBetween && at != std::string::npos; ++field)
-    at = text->find(' ', at + 1);
-  if (at == std::string::npos) return err(ENODATA);
-  return leading_number<uint64_t>(std::string_view(*text).substr(at + 1)).value_or(0);
+  auto ticks = parse_number<uint64_t>(stat_field(*text, StatField::kStartTicks));
+  if (!ticks) return err(ENODATA);
+  return *ticks;
+}
+
+bool is_alive(pid_t pid, uint64_t start_time) {
+  if (pid <= 0) return false;
+  auto text = platform::read_host_file(fmt::format("/proc/{}/stat", pid));
+  if (!text || parse_number<uint64_t>(stat_field(*text, StatField::kStartTicks)) != start_time) return false;
+  const std::string_view state = stat_field(*text, StatField::kState);
+  return state != "Z" && state != "X";
 }
 
 bool is_valid_name(std::string_view name) {

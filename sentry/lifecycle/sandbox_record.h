@@ -39,6 +39,9 @@ std::string record_words(std::string_view word, const std::vector<std::string>& 
 // Field 22 of /proc/PID/stat. Errors: ESRCH, ENODATA.
 Result<uint64_t> start_time_of(pid_t pid);
 
+// Whether the process with this number still is the one that started then, and has not exited.
+bool is_alive(pid_t pid, uint64_t start_time);
+
 // Letters, digits, `_`, `.` and `-`, the first a letter or digit; at most 64 bytes.
 bool is_valid_name(std::string_view name);
 // How a sandbox without a name is called: "@1234", by its sentry's pid. Never a valid name.

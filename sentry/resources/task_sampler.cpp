@@ -5,9 +5,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <string_view>
 
+#include "sandbox/numbers.h"
+#include "sandbox/process_stat.h"
 #include "sandbox/unique_fd.h"
 #include "sentry/cgroup/numbers.h"
 
@@ -34,19 +35,14 @@ std::string_view read_file_of(int host_proc, pid_t host_tid, std::string_view na
 void TaskSampler::add_state(const SampledThread& thread, TaskSample* sample) const {
   Text buffer;
   std::string_view text = read_file_of(host_proc_, thread.host_tid, "stat", buffer);
-  // "7 (a name) S ...": a name may hold parentheses, what follows it does not.
-  size_t end = text.rfind(')');
-  if (end == std::string_view::npos || end + 2 >= text.size()) return;
-  text.remove_prefix(end + 2);
-  char state = text.front();
-  if (state == 'R') ++sample->running;
-  if (state == 'D') ++sample->blocked;
+  const std::string_view state = stat_field(text, StatField::kState);
+  if (state == "R") ++sample->running;
+  if (state == "D") ++sample->blocked;
   // The leader's numbers are the whole process's.
   if (!thread.is_group_leader) return;
-  constexpr int kBeforeTimes = 11;  // then utime, stime, cutime and cstime (proc(5))
-  for (int i = 0; i < kBeforeTimes; ++i) cgroup::take_word(&text);
-  for (int i = 0; i < 4; ++i)
-    sample->cpu_ns += cgroup::whole_number(cgroup::take_word(&text)).value_or(0) * kNanosecondsPerTick;
+  for (StatField field : {StatField::kUserTicks, StatField::kSystemTicks, StatField::kChildrensUserTicks,
+                          StatField::kChildrensSystemTicks})
+    sample->cpu_ns += parse_number<uint64_t>(stat_field(text, field)).value_or(0) * kNanosecondsPerTick;
 }
 
 bool TaskSampler::read_counters(pid_t host_tid, Seen* seen) const {

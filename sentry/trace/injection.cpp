@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "sandbox/signals.h"
 #include "sentry/trace/call_classes.h"
 
 namespace sandbox::trace {
@@ -61,15 +62,6 @@ bool read_when(std::string_view text, Injection& rule) {
   return read_number(range, rule.first) && rule.first > 0 && rule.last >= rule.first;
 }
 
-int signal_number(std::string_view name) {
-  int number = 0;
-  if (read_number(name, number)) return number > 0 && number < _NSIG ? number : 0;
-  if (name.starts_with("SIG")) name.remove_prefix(3);
-  for (number = 1; number < _NSIG; ++number)
-    if (const char* known = sigabbrev_np(number); known != nullptr && name == known) return number;
-  return 0;
-}
-
 // Empty when it is understood.
 std::string read_part(std::string_view key, std::string_view value, Injection& rule) {
   const auto unless = [&](bool is_understood, std::string_view what) {
@@ -96,7 +88,7 @@ std::string read_part(std::string_view key, std::string_view value, Injection& r
     return unless(is_number, "a number");
   }
   if (key == "signal") {
-    rule.signal = signal_number(value);
+    rule.signal = signal_number(value).value_or(0);
     return unless(rule.signal != 0, "the name of a signal, as SIGUSR1");
   }
   if (key == "delay" || key == "delay_enter")

@@ -60,20 +60,11 @@ const char* name_of(Status status) {
   return "stopped";
 }
 
-bool is_alive(pid_t pid, uint64_t start_time) {
-  if (pid <= 0 || lifecycle::start_time_of(pid) != start_time) return false;
-  auto text = platform::read_host_file(fmt::format("/proc/{}/stat", pid));
-  const size_t name_end = text ? text->rfind(')') : std::string::npos;
-  if (name_end == std::string::npos || name_end + 2 >= text->size()) return false;
-  const char state = (*text)[name_end + 2];
-  return state != 'Z' && state != 'X';
-}
-
 Status status_of(const ContainerRecord& record) {
   if (record.phase == ContainerRecord::Phase::kCreating)
-    return is_alive(record.sentry, record.sentry_start) || record.sentry == 0 ? Status::kCreating
-                                                                              : Status::kStopped;
-  if (!is_alive(record.pid, record.pid_start)) return Status::kStopped;
+    return lifecycle::is_alive(record.sentry, record.sentry_start) || record.sentry == 0 ? Status::kCreating
+                                                                                         : Status::kStopped;
+  if (!lifecycle::is_alive(record.pid, record.pid_start)) return Status::kStopped;
   if (cgroup::is_frozen(sandbox::oci::ContainerGroups::at(record.group_path).directories()))
     return Status::kPaused;
   return record.phase == ContainerRecord::Phase::kCreated ? Status::kCreated : Status::kRunning;

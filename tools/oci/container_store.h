@@ -27,8 +27,6 @@ struct ContainerRecord {
 enum class Status { kCreating, kCreated, kRunning, kPaused, kStopped };
 const char* name_of(Status status);
 
-// Whether that process, and no later one with its number, is there and no zombie.
-bool is_alive(pid_t pid, uint64_t start_time);
 Status status_of(const ContainerRecord& record);
 // As runtime.md of the runtime-spec has it, with runc's additions.
 nlohmann::ordered_json state_document(const ContainerRecord& record, Status status);

@@ -5,6 +5,7 @@
 
 #include "platform/pidfd.h"
 #include "sentry/cgroup/freezer.h"
+#include "sentry/lifecycle/sandbox_record.h"
 #include "tools/messages.h"
 #include "tools/oci/creation.h"
 #include "tools/oci/hooks.h"
@@ -16,7 +17,7 @@ namespace {
 // Whether the process was gone within that time.
 bool wait_for_end(pid_t pid, uint64_t start_time, int patience_ms) {
   auto process = platform::open_pidfd(pid);
-  if (!process || !is_alive(pid, start_time)) return true;
+  if (!process || !lifecycle::is_alive(pid, start_time)) return true;
   pollfd event{process->get(), POLLIN, 0};
   return ::poll(&event, 1, patience_ms) > 0;
 }
@@ -24,7 +25,7 @@ bool wait_for_end(pid_t pid, uint64_t start_time, int patience_ms) {
 // The sentry ends by itself when its process has; it closes files of the container's root at that moment.
 void end_processes(const ContainerRecord& record) {
   constexpr int kPatience_ms = 10'000;
-  if (is_alive(record.pid, record.pid_start)) ::kill(record.pid, SIGKILL);
+  if (lifecycle::is_alive(record.pid, record.pid_start)) ::kill(record.pid, SIGKILL);
   wait_for_end(record.pid, record.pid_start, kPatience_ms);
   if (wait_for_end(record.sentry, record.sentry_start, kPatience_ms)) return;
   ::kill(record.sentry, SIGKILL);

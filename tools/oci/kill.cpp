@@ -3,6 +3,8 @@
 #include <cstring>
 
 #include "platform/pidfd.h"
+#include "sandbox/signals.h"
+#include "sentry/lifecycle/sandbox_record.h"
 #include "tools/messages.h"
 #include "tools/oci/runtime.h"
 
@@ -10,30 +12,10 @@ namespace sandbox::tools::oci {
 
 namespace {
 
-// "15", "TERM", "SIGTERM", "SIGRTMIN+3".
-std::optional<int> signal_number(std::string word) {
-  const bool is_number = !word.empty() && word.find_first_not_of("0123456789") == word.npos;
-  if (is_number && word.size() < 4) {
-    int number = std::stoi(word);
-    return number < NSIG ? std::optional(number) : std::nullopt;
-  }
-  for (char& letter : word) letter = static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
-  if (word.starts_with("SIG")) word.erase(0, 3);
-  for (int number = 1; number < SIGRTMIN; ++number)
-    if (const char* name = ::sigabbrev_np(number); name != nullptr && word == name) return number;
-  for (int number = SIGRTMIN; number <= SIGRTMAX; ++number) {
-    if (word == fmt::format("RTMIN+{}", number - SIGRTMIN) ||
-        word == fmt::format("RTMAX-{}", SIGRTMAX - number))
-      return number;
-    if ((word == "RTMIN" && number == SIGRTMIN) || (word == "RTMAX" && number == SIGRTMAX)) return number;
-  }
-  return std::nullopt;
-}
-
 // The number may be another process's by now: what the descriptor names is looked at once more.
 Result<void> signal_process(pid_t pid, uint64_t start_time, int signal) {
   UniqueFd process = TRY(platform::open_pidfd(pid));
-  if (!is_alive(pid, start_time)) return err(ESRCH);
+  if (!lifecycle::is_alive(pid, start_time)) return err(ESRCH);
   return platform::send_signal(process, signal);
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "sentry/lifecycle/sandbox_record.h"
 #include "tools/messages.h"
 #include "tools/oci/runtime.h"
 
@@ -58,7 +59,7 @@ Configured<int> command_ps(const Runtime& runtime, const Arguments& arguments) {
   ContainerDirectory directory = TRY(runtime.store.find(words[0], ContainerStore::Lock::kNone));
   ContainerRecord record = TRY(directory.record());
   std::vector<pid_t> pids = ContainerGroups::at(record.group_path).processes();
-  if (pids.empty() && is_alive(record.pid, record.pid_start)) pids.push_back(record.pid);
+  if (pids.empty() && lifecycle::is_alive(record.pid, record.pid_start)) pids.push_back(record.pid);
   const std::string format = arguments.text("format", "table");
   if (format == "table") return print_table(pids, {words.begin() + 1, words.end()});
   if (format != "json")

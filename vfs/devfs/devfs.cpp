@@ -7,6 +7,8 @@
 #include <linux/major.h>
 #include <sys/sysmacros.h>
 
+#include "sandbox/numbers.h"
+#include "sandbox/process_stat.h"
 #include "vfs/devfs/host_device.h"
 #include "vfs/synthetic/host_file.h"
 #include "vfs/synthetic/nodes.h"
@@ -59,16 +61,12 @@ struct ControllingTerminal {
 // Errors: ENXIO.
 Result<ControllingTerminal> terminal_of(int host_proc, pid_t host_tid) {
   auto text = read_host_file(host_proc, fmt::format("{}/stat", host_tid));
-  size_t name_end = text ? text->rfind(')') : std::string::npos;
-  if (name_end == std::string::npos) return err(ENXIO);
-  std::string_view rest = std::string_view(*text).substr(name_end + 1);
-  take_word(&rest);  // state
-  take_word(&rest);  // parent
-  take_word(&rest);  // group
-  ControllingTerminal terminal;
-  terminal.session = parse_number<pid_t>(take_word(&rest)).value_or(0);
+  if (!text) return err(ENXIO);
+  auto session = parse_number<pid_t>(stat_field(*text, StatField::kSession));
+  if (!session) return err(ENXIO);
+  ControllingTerminal terminal{.session = *session};
   // new_encode_dev: 12 bits of major between the two parts of the minor; what glibc's makedev undoes too.
-  auto number = static_cast<unsigned>(parse_number<int>(take_word(&rest)).value_or(0));
+  auto number = static_cast<unsigned>(parse_number<int>(stat_field(*text, StatField::kTerminal)).value_or(0));
   if (number != 0)
     terminal.device = makedev((number >> 8) & 0xfff, (number & 0xff) | ((number >> 12) & 0xfff00));
   return terminal;

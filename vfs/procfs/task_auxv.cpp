@@ -9,6 +9,8 @@
 #include <cstring>
 #include <vector>
 
+#include "sandbox/numbers.h"
+#include "sandbox/process_stat.h"
 #include "vfs/synthetic/host_file.h"
 #include "vfs/synthetic/text.h"
 
@@ -20,7 +22,6 @@ namespace {
 constexpr uint64_t kGap = 16 * 1024;
 // ... and the loader moves the vector down by the strings of an interpreter line and of the program's path.
 constexpr uint64_t kMoved = 132 * 1024;
-constexpr size_t kArgumentsField = 48;  // of stat: arg_start
 
 std::vector<Elf64_auxv_t> parse(std::string_view bytes) {
   std::vector<Elf64_auxv_t> entries(bytes.size() / sizeof(Elf64_auxv_t));
@@ -33,12 +34,7 @@ std::vector<Elf64_auxv_t> parse(std::string_view bytes) {
 // Errors: EIO (not what proc_pid_stat(5) says).
 Result<uint64_t> read_arguments_address(const TaskContext& context) {
   std::string text = TRY(context.read_host("stat"));
-  size_t name_end = text.rfind(')');
-  if (name_end == std::string::npos) return err(EIO);
-  std::string_view rest = std::string_view(text).substr(name_end + 1);
-  constexpr size_t kFirstField = 3;
-  for (size_t field = kFirstField; field < kArgumentsField; ++field) take_word(&rest);
-  auto address = parse_number<uint64_t>(take_word(&rest));
+  auto address = parse_number<uint64_t>(stat_field(text, StatField::kArgumentsStart));
   if (!address) return err(EIO);
   return *address;
 }
