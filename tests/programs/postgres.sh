@@ -1,4 +1,6 @@
 # PostgreSQL: initdb, a server on a unix socket, SQL, pgbench, a clean stop and a restart.
+# Debian has no other place for its server's commands.
+for commands in /usr/lib/postgresql/*/bin; do PATH=$commands:$PATH; done
 needs psql initdb pgbench pg_ctl
 [ "$(id -u)" != 0 ] || skip "PostgreSQL refuses to run as root"
 leaves_nothing_to_compare() { :; }
