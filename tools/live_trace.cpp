@@ -5,11 +5,14 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <climits>
 
 #include "platform/pidfd.h"
 #include "sentry/trace_messages.h"
@@ -41,18 +44,27 @@ class OptionsTrace final : public LiveTrace {
 };
 
 std::atomic<int> ending_socket{-1};
+std::atomic<int> ending_event{-1};  // readable once a signal has come
 std::atomic<bool> is_ending{false};
 
-// The sentry sees the end of what we send, ends the trace and sends the rest of it. Without SA_RESTART, so
-// that a reader that does not read keeps nobody waiting.
-void end_trace_on_signals(int socket) {
-  ending_socket = socket;
+// Without SA_RESTART, so that a reader that does not read keeps nobody waiting.
+Result<void> end_trace_on_signals() {
+  ending_event = TRY(host_result(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)));
   struct sigaction action{};
   action.sa_handler = [](int) {
+    const uint64_t one = 1;
     is_ending = true;
+    (void)!::write(ending_event, &one, sizeof one);
     ::shutdown(ending_socket, SHUT_WR);
   };
   for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::sigaction(signal, &action, nullptr);
+  return {};
+}
+
+// From now on the sentry sees the end of what we send, ends the trace and sends the rest of it.
+void let_signals_end(int socket) {
+  ending_socket = socket;
+  if (is_ending) ::shutdown(socket, SHUT_WR);
 }
 
 // The sentry comes to the socket; whoever else does is sent away.
@@ -82,6 +94,28 @@ Result<UniqueFd> meet_sentry(const lifecycle::StateDirectory& state, const lifec
   return socket;
 }
 
+// Waits as long as it takes, once the trace is to end for a moment only. A signal may come before we wait, so
+// it is waited for as well.
+bool can_write(int output) {
+  constexpr int kLastPatienceMs = 1000;
+  std::array<pollfd, 2> waits{{{output, POLLOUT, 0}, {ending_event, POLLIN, 0}}};
+  while (!is_ending)
+    if (::poll(waits.data(), waits.size(), -1) > 0 && waits[0].revents != 0) return true;
+  return ::poll(waits.data(), 1, kLastPatienceMs) > 0;
+}
+
+// Errors: those of write; EINTR when the trace is to end and nobody reads.
+Result<void> write_all(int output, std::string_view text) {
+  while (!text.empty()) {
+    if (!can_write(output)) return err(EINTR);
+    // So much a pipe takes without waiting.
+    const ssize_t written = ::write(output, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
+    if (written > 0) text.remove_prefix(static_cast<size_t>(written));
+    if (written < 0 && errno != EINTR && errno != EAGAIN) return last_error();
+  }
+  return {};
+}
+
 // Until the sentry closes. Errors: those of write; what the sentry still sends is then thrown away.
 Result<void> copy_trace(int socket, int output) {
   std::array<char, 64 << 10> chunk;
@@ -90,14 +124,9 @@ Result<void> copy_trace(int socket, int output) {
     const ssize_t count = ::read(socket, chunk.data(), chunk.size());
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return result;
-    for (ssize_t done = 0; result && done < count;) {
-      const ssize_t written = ::write(output, chunk.data() + done, static_cast<size_t>(count - done));
-      if (written > 0) done += written;
-      if (written < 0 && (errno != EINTR || is_ending)) {
-        result = last_error();
-        ::shutdown(socket, SHUT_WR);
-      }
-    }
+    if (!result) continue;
+    result = write_all(output, {chunk.data(), static_cast<size_t>(count)});
+    if (!result) ::shutdown(socket, SHUT_WR);
   }
 }
 
@@ -124,20 +153,21 @@ int trace_named_sandbox(const std::string& name, const TraceOptions& options) {
   const lifecycle::SandboxRecord& record = sandbox->record();
   if (record.trace_signal == 0)
     return report({.doing = fmt::format("trace the sandbox {}", printable(name)),
-                   .reason = "it is traced from its start, or just starting",
+                   .reason = "it is traced from its start, or not started yet",
                    .advice = "start it with `sandbox run --name`"});
   auto outputs = options.open_outputs();
   if (!outputs) return report(outputs.error());
   auto words = options.words_for_sentry(**outputs);
   if (!words) return report(words.error());
 
+  const auto not_begun = [&](Errno error) { return is_ending ? 0 : report(not_met(name, error)); };
+  if (auto done = end_trace_on_signals(); !done) return not_begun(done.error());
   auto socket = meet_sentry(*state, record);
-  if (!socket) return report(not_met(name, socket.error()));
-  end_trace_on_signals(socket->get());
-  if (auto sent = send_trace_request(socket->get(), *words); !sent)
-    return report(not_met(name, sent.error()));
+  if (!socket) return not_begun(socket.error());
+  let_signals_end(socket->get());
+  if (auto sent = send_trace_request(socket->get(), *words); !sent) return not_begun(sent.error());
   auto refusal = receive_trace_answer(socket->get());
-  if (!refusal) return report(not_met(name, refusal.error()));
+  if (!refusal) return not_begun(refusal.error());
   if (*refusal) return report(**refusal);
   auto copied = copy_trace(socket->get(), (*outputs)->first().descriptor());
   if (copied || is_ending || copied.error() == Errno(EPIPE)) return 0;

@@ -1,14 +1,15 @@
 """`sandbox trace -p NAME`: watching a sandbox that runs already, through its sentry."""
 import json
 import os
+import select
 import signal
 import subprocess
 import threading
 import time
 
-from cases import SANDBOX, Skip, check, equal, main, refused, sandbox
+from cases import SANDBOX, Skip, check, equal, main, refused, sandbox, wait_until
 from test_stacks import STACKS, stacks_of
-from test_trace import CALLS, calls_of, in_order, wait_until
+from test_trace import CALLS, calls_of, in_order
 
 ENGINES = ("notify", "ptrace")
 LOOP = "while :; do cat /etc/hostname > /dev/null; sleep 0.02; done"
@@ -69,22 +70,30 @@ def test_filters_stacks_and_formats(folder):
     for engine in ENGINES:
         with Running("sh", "-c", f"while :; do {STACKS} deep 2; done", engine=engine) as running:
             lines = running.trace_for_a_while(f"{folder}/trace", "-k", "-e", "getppid", size=3000)
-            stack = stacks_of(lines, "getppid")[0]
-            check("main" in stack and stack[-1] == "_start", stack)
+            # The shell itself asks at its start, and has no names of functions.
+            stacks = stacks_of(lines, "getppid")
+            check(any("main" in stack and stack[-1] == "_start" for stack in stacks), stacks)
             records = [json.loads(line) for line in running.trace_for_a_while(f"{folder}/trace", "--format", "jsonl", "-e", "openat", "-Z", size=3000)]
             equal((records[0]["type"], records[-1]["type"]), ("begin", "end"))
             check(all(record["error"] for record in records if record["type"] == "call"))
-            summary = subprocess.run(["timeout", "-s", "INT", "0.5", SANDBOX, "trace", "-p", running.name, "-c"], capture_output=True, text=True)
+            # Nothing is seen of it while it counts, so it may have come too late for a call.
+            for seconds in ("0.5", "5", "20"):
+                summary = subprocess.run(["timeout", "-s", "INT", seconds, SANDBOX, "trace", "-p", running.name, "-c"], capture_output=True, text=True)
+                if "getppid" in summary.stderr:
+                    break
             check("getppid" in summary.stderr, summary.stderr)
 
 
 def test_end_of_the_sandbox(folder):
     for engine in ENGINES:
-        with Running("sh", "-c", "sleep 0.7; exit 3", engine=engine) as running:
-            tracer = running.trace("-o", f"{folder}/trace")
+        with Running("sh", "-c", f"trap 'exit 3' USR1; {LOOP}", engine=engine) as running:
+            path = f"{folder}/{engine}"
+            tracer = running.trace("-o", path)
+            wait_until(lambda: os.path.exists(path) and "/etc/hostname" in open(path).read(), "the loop is not traced")
+            running.process.send_signal(signal.SIGUSR1)
             equal(tracer.wait(20), 0)
             equal(running.process.wait(20), 3)
-            with open(f"{folder}/trace") as file:
+            with open(path) as file:
                 in_order(calls_of(file.read().splitlines()), r"exit_group\(3\) = \?", r"\+\+\+ exited with 3 \+\+\+")
 
 
@@ -124,7 +133,8 @@ def test_reader_that_does_not_read():
         reading, writing = os.pipe()
         tracer = running.trace("-o", "-", stdout=writing)
         os.close(writing)
-        time.sleep(1)
+        select.select([reading], [], [])
+        time.sleep(1)  # for the pipe to be full
         tracer.send_signal(signal.SIGINT)
         equal(tracer.wait(20), 0)
         os.close(reading)
@@ -155,7 +165,8 @@ def test_program_is_none_the_wiser(folder):
                     time.sleep(0.15)
                     tracer.send_signal(signal.SIGINT)
                     _, text = tracer.communicate(timeout=30)
-                    if tracer.returncode != 0 and running.process.poll() is None:
+                    # Ctrl-C may come before the tracer has begun to listen to it.
+                    if tracer.returncode not in (0, -signal.SIGINT) and running.process.poll() is None:
                         errors.append((tracer.returncode, text))
             visitor = threading.Thread(target=come_and_go)
             visitor.start()

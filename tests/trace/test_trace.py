@@ -4,9 +4,8 @@ import os
 import re
 import signal
 import subprocess
-import time
 
-from cases import SANDBOX, Skip, check, equal, main, refused, sandbox
+from cases import SANDBOX, Skip, check, equal, main, refused, sandbox, wait_until
 
 CALLS = os.path.join(os.environ.get("TRACE_GUESTS", "."), "calls")
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
@@ -246,13 +245,6 @@ def test_reader_goes_away():
         os.close(reading)
         _, errors = process.communicate(timeout=50)
         equal((process.returncode, errors), (0, b""))
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + 20
-    while not condition():
-        check(time.monotonic() < deadline, what)
-        time.sleep(0.02)
 
 
 def test_attach_and_detach(folder):
