@@ -149,6 +149,7 @@ class Run {
   void hide_own_traces(pid_t first_task);
   Configured<bool> wait_for_start(pid_t first_task);
   void prepare_trace_service();
+  void note_traceable();
   RunOutcome finish(int wait_status);
   vfs::Caller first_caller(vfs::Location cwd) const;
 
@@ -432,6 +433,10 @@ void Run::prepare_trace_service() {
     trace_service_.emplace(*std::move(state_), *std::move(name));
 }
 
+void Run::note_traceable() {
+  if (trace_service_) registration_->note_traceable(TraceService::request_signal());
+}
+
 RunOutcome Run::finish(int wait_status) {
   RunOutcome outcome = std::move(outcome_);
   outcome.exit_code = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
@@ -462,6 +467,8 @@ std::expected<RunOutcome, RunFailure> Run::run() {
   sentry_->add_first_task(first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_});
   pid_t init = config_.container ? 0 : sentry_->parent_of_first_task(first);
   if (init != 0) kernel_view_->set_init(init);
+  // Before others can find it, so that they find it as what it is; a request waits for the service to start.
+  if (!config_.container) note_traceable();
   if (registration_) registration_->note_started(init != 0 ? init : first, first);
   hide_own_traces(first);
   // Whatever groups it was put into: what it reads about them is read there.
@@ -477,10 +484,11 @@ std::expected<RunOutcome, RunFailure> Run::run() {
     if (!terminals) return std::unexpected(terminals.error());
     execs_ = std::make_unique<oci::ExecServer>(config_.container->control->take_listener(),
                                                *std::move(terminals), *sentry_, *platform_);
+    note_traceable();
   }
   signals_->start(*platform_, config_.timeout);
-  if (trace_service_ && trace_service_->start(*platform_, *subject_, config_.begin_trace))
-    registration_->note_traceable(TraceService::request_signal());
+  if (trace_service_ && !trace_service_->start(*platform_, *subject_, config_.begin_trace))
+    registration_->note_traceable(0);
 
   auto ended = platform_->run(*program, config_.argv, config_.environment);
   if (!ended)

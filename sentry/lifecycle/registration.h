@@ -34,7 +34,7 @@ class Registration {
 
   // By which others may find it; nothing when there could be no record.
   std::optional<std::string> recorded_name() const;
-  // The sentry may be asked for a trace, by this signal.
+  // The sentry may be asked for a trace, by this signal; 0: it may not after all.
   void note_traceable(int signal);
   // The workload's first processes, by their host pids.
   void note_started(pid_t init, pid_t program);
