@@ -221,6 +221,13 @@ __attribute__((unused)) static char* guest_read_file(const char* path) {
 
 __attribute__((unused)) static void guest_sleep_ms(int milliseconds) { usleep(milliseconds * 1000); }
 
+// For what others do, in their own time. A failure when it is still not true after ten seconds.
+#define WAIT_UNTIL(condition)                                            \
+  do {                                                                   \
+    for (int i_ = 0; i_ < 500 && !(condition); ++i_) guest_sleep_ms(20); \
+    CHECK(condition);                                                    \
+  } while (0)
+
 static int guest_run_here(const struct guest_test* test, const char* dir) {
   guest_current = test->name;
   guest_failures = 0;

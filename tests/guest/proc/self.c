@@ -2,6 +2,7 @@
 #include "../guest.h"
 #include <dirent.h>
 #include <elf.h>
+#include <stdatomic.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 
@@ -96,9 +97,9 @@ TEST(of_a_child) {
     execle(guest_self, "child-name", "@wait", "third argument", NULL, (char*[]){"ONLY=this", NULL});
     _exit(1);
   }
-  guest_sleep_ms(200);
   char path[64], text[256];
   snprintf(path, sizeof path, "/proc/%d/cmdline", child);
+  WAIT_UNTIL(strcmp(guest_read_file(path), "child-name") == 0);
   int fd = MUST(open(path, O_RDONLY));
   CHECK_EQ(read(fd, text, sizeof text), 11 + 6 + 15);
   CHECK(memcmp(text, "child-name\0@wait\0third argument\0", 32) == 0);
@@ -111,10 +112,9 @@ TEST(of_a_child) {
   snprintf(path, sizeof path, "/proc/%d/status", child);
   CHECK_EQ(atoi(value_of(path, "PPid")), getpid());
   CHECK_EQ(atoi(value_of(path, "Pid")), child);
-  CHECK(value_of(path, "State")[0] == 'S');
+  WAIT_UNTIL(value_of(path, "State")[0] == 'S');
   OK(kill(child, SIGKILL));
-  guest_sleep_ms(50);
-  CHECK(value_of(path, "State")[0] == 'Z');
+  WAIT_UNTIL(value_of(path, "State")[0] == 'Z');
   OK(waitpid(child, NULL, 0));
   ERR(open(path, O_RDONLY), ENOENT);
   snprintf(path, sizeof path, "/proc/%d", child);
@@ -296,8 +296,11 @@ TEST(mounts) {
   CHECK(strstr(guest_read_file("/proc/self/mountstats"), "/proc") != NULL);
 }
 
+static atomic_int waiting;
+
 static void* waits(void* argument) {
   prctl(PR_SET_NAME, "a-thread");
+  waiting++;
   char byte;
   if (read(*(int*)argument, &byte, 1) < 0) return argument;
   return NULL;
@@ -308,7 +311,7 @@ TEST(tasks) {
   MUST(pipe(pair));
   pthread_t threads[3];
   for (int i = 0; i < 3; ++i) REQUIRE(pthread_create(&threads[i], NULL, waits, &pair[0]) == 0);
-  guest_sleep_ms(100);
+  WAIT_UNTIL(waiting == 3);
   DIR* dir = opendir("/proc/self/task");
   REQUIRE(dir != NULL);
   int count = 0, named = 0;

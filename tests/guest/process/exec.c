@@ -249,16 +249,22 @@ TEST(a_program_without_read_permission_runs) {
 }
 
 TEST(busy_text) {
-  CHECK_EQ(system("cp /bin/sleep s"), 0);
+  CHECK_EQ(system("cp /bin/cat s"), 0);
   int writer = MUST(open("s", O_WRONLY));
-  CHECK_EQ(run("./s", (char*[]){"x", "0", NULL}, environ), 100 + ETXTBSY);
+  CHECK_EQ(run("./s", (char*[]){"x", "/dev/null", NULL}, environ), 100 + ETXTBSY);
   OK(close(writer));
+  int in[2], out[2];
+  MUST(pipe(in));
+  MUST(pipe(out));
   pid_t child = guest_fork();
   if (child == 0) {
-    execl("./s", "s", "5", NULL);
+    if (dup2(in[0], 0) == 0 && dup2(out[1], 1) == 1) execl("./s", "s", NULL);
     _exit(1);
   }
-  guest_sleep_ms(200);
+  close(out[1]);
+  char byte;
+  CHECK_EQ(write(in[1], "x", 1), 1);
+  CHECK_EQ(read(out[0], &byte, 1), 1);  // it runs
   ERR(open("s", O_WRONLY), ETXTBSY);
   ERR(truncate("s", 0), ETXTBSY);
   kill(child, SIGKILL);

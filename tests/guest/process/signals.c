@@ -40,10 +40,8 @@ TEST(no_spurious_interruptions) {
   start_timer(0);
   struct stat st;
   char buffer[64];
-  int wrong = 0, rounds = 0;
-  struct timespec start, now;
-  clock_gettime(CLOCK_MONOTONIC, &start);
-  do {
+  int wrong = 0;
+  for (int rounds = 0; rounds < 200 || ticks < 500; ++rounds) {
     wrong += stat("f", &st) != 0;
     wrong += stat("missing", &st) != -1 || errno != ENOENT;
     int fd = open("f", O_RDWR);
@@ -61,13 +59,9 @@ TEST(no_spurious_interruptions) {
     wrong += fd < 0;
     close(fd);
     wrong += unlink("n") != 0;
-    rounds++;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-  } while (now.tv_sec - start.tv_sec < 2 && (now.tv_sec == start.tv_sec || now.tv_nsec < start.tv_nsec));
+  }
   stop_timer();
   CHECK_EQ(wrong, 0);
-  CHECK(ticks > 100);
-  CHECK(rounds > 100);
 }
 
 TEST(forks_under_a_timer) {
@@ -94,30 +88,36 @@ TEST(blocking_calls_are_interrupted) {
   int pair[2];
   char byte;
   MUST(pipe(pair));
-  struct itimerval soon = {{0, 0}, {0, 50000}};
-  OK(setitimer(ITIMER_REAL, &soon, NULL));
+  // Again and again: a signal that comes before its call is none that interrupts it.
+  struct itimerval every = {{0, 50000}, {0, 50000}};
+  OK(setitimer(ITIMER_REAL, &every, NULL));
   ERR(read(pair[0], &byte, 1), EINTR);
-  OK(setitimer(ITIMER_REAL, &soon, NULL));
   ERR(pause(), EINTR);
-  OK(setitimer(ITIMER_REAL, &soon, NULL));
-  ERR(poll(NULL, 0, 5000), EINTR);
-  struct timespec wait = {5, 0}, left = {0, 0};
-  OK(setitimer(ITIMER_REAL, &soon, NULL));
+  ERR(poll(NULL, 0, 15000), EINTR);
+  struct timespec wait = {15, 0}, left = {0, 0};
   ERR(nanosleep(&wait, &left), EINTR);
-  CHECK(left.tv_sec == 4);
-  CHECK_EQ(ticks, 4);
+  stop_timer();
+  CHECK(left.tv_sec > 0 && left.tv_sec < 15);
+  CHECK(ticks >= 4);
+}
+
+static int told[2];
+static void on_tick_tell(int number) {
+  on_tick(number);
+  if (write(told[1], "t", 1) != 1) abort();
 }
 
 TEST(restart_continues) {
-  struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+  struct sigaction action = {.sa_handler = on_tick_tell, .sa_flags = SA_RESTART};
   OK(sigaction(SIGALRM, &action, NULL));
   alarm(0);
   int pair[2];
   MUST(pipe(pair));
+  MUST(pipe(told));
   pid_t child = guest_fork();
   if (child == 0) {
-    guest_sleep_ms(150);
-    _exit(write(pair[1], "x", 1) == 1 ? 0 : 1);
+    char tick;
+    _exit(read(told[0], &tick, 1) == 1 && write(pair[1], "x", 1) == 1 ? 0 : 1);
   }
   struct itimerval soon = {{0, 0}, {0, 50000}};
   OK(setitimer(ITIMER_REAL, &soon, NULL));
@@ -265,10 +265,12 @@ TEST(threads_get_their_own) {
   MUST(pipe(pair));
   pthread_t thread;
   REQUIRE(pthread_create(&thread, NULL, blocks_in_read, pair) == 0);
-  guest_sleep_ms(50);
-  CHECK_EQ(pthread_kill(thread, SIGUSR1), 0);
   void* result;
-  pthread_join(thread, &result);
+  // A signal that comes before the read does not interrupt it.
+  while (pthread_tryjoin_np(thread, &result) == EBUSY) {
+    guest_sleep_ms(50);
+    CHECK_EQ(pthread_kill(thread, SIGUSR1), 0);
+  }
   CHECK_EQ((long)result, EINTR);
 }
 

@@ -124,8 +124,7 @@ TEST(groups) {
     pause();
     _exit(0);
   }
-  guest_sleep_ms(50);
-  CHECK_EQ(getpgid(child), child);
+  WAIT_UNTIL(getpgid(child) == child);
   OK(kill(-child, SIGTERM));
   int status;
   CHECK_EQ(waitpid(-child, &status, 0), child);
