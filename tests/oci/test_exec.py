@@ -28,7 +28,7 @@ def test_output_input_and_exit_code(folder):
 
 def test_it_sees_the_container(folder):
     with Running(folder, "echo $$ > /tmp/pid; sleep 100") as bundle:
-        wait_until(lambda: os.path.exists(f"{folder}/rootfs/tmp/pid"))
+        wait_until(lambda: "sleep 100" in bundle.exec(bundle.id, "ps").stdout)
         result = bundle.exec(bundle.id, "sh", "-c", "ps; cat /tmp/pid; hostname; ls /proc/1/ns > /dev/null && echo ns")
         check("sleep 100" in result.stdout and result.stdout.endswith("1\nsandbox\nns\n"), result.stdout + result.stderr)
 

@@ -139,7 +139,12 @@ MORE_MEMORY_SOURCES = {
 
 
 def free_memory():
-    """The same moment cannot be had: whoever compares allows for what asking takes."""
+    """The same moment cannot be had: of several attempts the one with the least between its answers. Whoever compares allows for what
+    asking takes."""
+    return min((free_memory_now() for _ in range(5)), key=lambda answers: max(answers.values()) - min(answers.values()))
+
+
+def free_memory_now():
     return {
         "/proc/meminfo": fields("/proc/meminfo")["MemFree"],
         "sysinfo": sysinfo().freeram * sysinfo().mem_unit // 1024,

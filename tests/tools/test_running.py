@@ -95,13 +95,18 @@ def test_stats_count_what_is_used():
 def test_pause_stops_everything_and_resume_goes_on():
     # The second process makes calls that the sentry answers.
     with Running("paused", f"(while :; do [ -e /etc/passwd ]; done) & {COUNT}") as running:
+        def stands_still():
+            """A process may be frozen, as the kernel counts, before it has left its CPU."""
+            before = running.stats()["cpu"]["total_ns"]
+            time.sleep(0.2)
+            return running.stats()["cpu"]["total_ns"] == before
+
         for _ in range(3):
             equal(sandbox("pause", running.name).returncode, 0)
             equal(running.stats()["state"], "paused")
             equal(sandbox("pause", running.name).returncode, 0)
+            wait_until(stands_still, "it runs on")
             first = running.stats()["cpu"]["total_ns"]
-            time.sleep(0.2)
-            equal(running.stats()["cpu"]["total_ns"], first)
             equal(sandbox("resume", running.name).returncode, 0)
             equal(running.stats()["state"], "running")
             wait_until(lambda: running.stats()["cpu"]["total_ns"] > first, "it does not go on")
@@ -119,12 +124,12 @@ def test_a_paused_sandbox_dies_with_its_sentry():
         check(running.name in result.stdout, result.stdout)
         wait_until(lambda: not any(is_alive(pid) for pid in members), "a frozen process is left")
         equal(groups_of(running.name), [])
-        equal(sandbox("gc").stdout, "")
+        check(running.name not in sandbox("gc").stdout, "it is removed twice")
 
 
 def test_gc_leaves_live_sandboxes_alone():
     with Running("live", "sleep 1000") as running:
-        equal(sandbox("gc").stdout, "")
+        check(running.name not in sandbox("gc").stdout, "it is removed")
         check(groups_of(running.name), "its groups are gone")
         equal(running.stats()["state"], "running")
 

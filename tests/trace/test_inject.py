@@ -92,7 +92,7 @@ def test_delays_and_signals(folder):
         equal((way, inject(way, ["stat,newfstatat:path=/tmp:delay=200ms"], "python3", "-c", clock).stdout), (way, "True\n"))
         # Others go on meanwhile: the slow one ends last.
         script = "(/bin/cat /etc/hostname >/dev/null; echo slow) & echo fast; wait"
-        equal((way, inject(way, ["openat:path=/etc/hostname:delay=300ms"], "sh", "-c", script).stdout), (way, "fast\nslow\n"))
+        equal((way, inject(way, ["openat:path=/etc/hostname:delay=1s"], "sh", "-c", script).stdout), (way, "fast\nslow\n"))
         equal((way, inject(way, ["getppid:signal=SIGUSR1"], "python3", "-c", handler).stdout), (way, "signal\nend\n"))
         equal((way, inject(way, ["stat,newfstatat:path=/tmp:signal=SIGUSR1"], "python3", "-c", handler).stdout), (way, "signal\nend\n"))
 
