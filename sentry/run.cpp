@@ -350,7 +350,7 @@ void Run::make_directories(const std::string& path) {
 
 Configured<vfs::Location> Run::working_directory(const vfs::Caller& caller) {
   if (!config_.working_directory.empty()) {
-    if (config_.container) make_directories(config_.working_directory);
+    if (config_.container || !config_.layers.empty()) make_directories(config_.working_directory);
     auto entered = vfs_->enter_directory(caller, caller.root, config_.working_directory, {});
     if (entered) return *std::move(entered);
     return failure(fmt::format("enter the working directory {}", config_.working_directory), entered.error(),

@@ -53,6 +53,10 @@ struct SandboxConfig {
   std::string working_directory;  // inside; empty: the caller's, or "/" when that does not exist inside
 
   std::string rootfs = "/";  // host directory that becomes "/"
+  // Host directories that become "/" together, the topmost first, as layers of an OCI image: `rootfs` is then
+  // only what the image is called.
+  std::vector<std::string> layers;
+  std::shared_ptr<const void> held_layers;  // while it lives nobody removes them
   // Where writes below "/" go.
   enum class Overlay { kMemory, kDirectory, kNone } overlay = Overlay::kMemory;
   std::string overlay_directory;  // for kDirectory: kept after the run; `sandbox diff` reads it

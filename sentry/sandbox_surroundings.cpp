@@ -90,7 +90,9 @@ trace::MountFacts SandboxSurroundings::mount_at(const std::string& path) {
   }
   if (found->mountpoint != "/") return facts;
   using Overlay = SandboxConfig::Overlay;
-  facts.in_words = config_.rootfs == "/" ? "the host's files" : fmt::format("the host's {}", config_.rootfs);
+  facts.in_words = !config_.layers.empty() ? fmt::format("the image {}", config_.rootfs)
+                   : config_.rootfs == "/" ? "the host's files"
+                                           : fmt::format("the host's {}", config_.rootfs);
   if (config_.is_root_read_only) {
     facts.in_words += ", writes refused by --read-only";
     facts.advice = "leave --read-only out, or a place to write to with --tmpfs or --bind";

@@ -153,12 +153,24 @@ Configured<UniqueFd> FilesystemSetup::upper_layer() {
 
 Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::layered_root() {
   std::string doing = fmt::format("use {} as the root", config_.rootfs);
-  auto lower = mounter_->clone_tree(AT_FDCWD, config_.rootfs, MountAccess::kReadOnly, MountDevices::kHidden);
-  if (!lower) return failure(doing, lower.error(), "--rootfs takes an existing directory");
-  auto upper = upper_layer();
-  if (!upper) return std::unexpected(upper.error());
-  vfs::OverlayOptions options{.upper = *std::move(upper), .owners = {ids_.uid_map, ids_.gid_map}};
-  options.lowers.push_back(*std::move(lower));
+  vfs::OverlayOptions options{.owners = {ids_.uid_map, ids_.gid_map}};
+  if (!config_.is_root_read_only) {
+    auto upper = upper_layer();
+    if (!upper) return std::unexpected(upper.error());
+    options.upper = *std::move(upper);
+  }
+  const bool is_image = !config_.layers.empty();
+  if (is_image) {
+    options.policy = vfs::CachePolicy::kTrust;
+    options.lower_markers = vfs::LowerMarkers::kAlways;
+  }
+  for (const std::string& path : is_image ? config_.layers : std::vector{config_.rootfs}) {
+    auto lower = mounter_->clone_tree(AT_FDCWD, path, MountAccess::kReadOnly, MountDevices::kHidden);
+    if (!lower)
+      return failure(doing, lower.error(),
+                     is_image ? "run it again: it is unpacked anew" : "--rootfs takes an existing directory");
+    options.lowers.push_back(*std::move(lower));
+  }
   auto overlay = vfs::create_overlayfs(std::move(options));
   if (overlay) return *std::move(overlay);
   if (overlay.error() == Errno(EBUSY))
@@ -168,7 +180,8 @@ Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::layered_root() {
 }
 
 Configured<void> FilesystemSetup::mount_root() {
-  bool has_overlay = config_.overlay != SandboxConfig::Overlay::kNone && !config_.is_root_read_only;
+  bool has_overlay = !config_.layers.empty() ||
+                     (config_.overlay != SandboxConfig::Overlay::kNone && !config_.is_root_read_only);
   MountAccess access = config_.is_root_read_only ? MountAccess::kReadOnly : MountAccess::kReadWrite;
   auto root = has_overlay ? layered_root()
                           : clone(fmt::format("use {} as the root", config_.rootfs), config_.rootfs, access);

@@ -28,6 +28,7 @@ constexpr Verb kVerbs[] = {
     {"pause", "stop a running sandbox for a while", verb_pause},
     {"resume", "let a paused sandbox go on", verb_resume},
     {"update", "change the limits of a running sandbox", verb_update},
+    {"image", "list or remove the images that were unpacked", verb_image},
     {"gc", "remove what killed sandboxes left behind", verb_gc},
     {"info", "say what this host supports, what is degraded, and why", verb_info},
     {"syscalls", "print the list of supported system calls", verb_syscalls},

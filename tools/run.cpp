@@ -10,6 +10,7 @@
 
 #include "sentry/lifecycle/state_directory.h"
 #include "tools/command_line.h"
+#include "tools/image/image_run.h"
 #include "tools/limit_options.h"
 #include "tools/live_trace.h"
 #include "tools/messages.h"
@@ -29,16 +30,19 @@ constexpr const char* kDefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/
 
 // The options as typed.
 struct RunOptions {
-  std::string rootfs, overlay = "memory", keep, workdir, user, hostname, net = "none", timeout;
+  std::string image, rootfs, overlay = "memory", keep, workdir, user, hostname, net = "none", timeout;
   std::string platform = "auto", log_level = "warn", log_format = "text";
   std::vector<std::string> binds, read_only_binds, tmpfs, environment, environment_files, shown;
   std::vector<int> passed_descriptors;
+  std::optional<std::string> entrypoint;
   std::string name, unenforced_limits = "refuse", seccomp;
   LimitOptions limits;
   bool is_read_only = false, clears_environment = false, has_init = false, has_no_init = false;
 };
 
 void add_file_options(CLI::App& app, RunOptions& options) {
+  app.add_option("--image", options.image, "run an image: its files become /, and it says what to start")
+      ->type_name("oci:DIR[:TAG]|oci-archive:FILE[:TAG]|docker-archive:FILE[:NAME]");
   app.add_option("--rootfs", options.rootfs, "host directory that becomes / (default: the host's own /)")
       ->type_name("DIR");
   app.add_option("--bind", options.binds, "show a host path, writable")
@@ -69,6 +73,8 @@ void add_process_options(CLI::App& app, RunOptions& options, const char* environ
   app.add_option("--env-file", options.environment_files, "set the variables of a file")
       ->type_name("FILE")
       ->allow_extra_args(false);
+  app.add_option("--entrypoint", options.entrypoint, "start this instead of the image's entrypoint")
+      ->type_name("PROGRAM");
   app.add_flag("--clear-env", options.clears_environment, "start from an empty environment");
   app.add_option("--hostname", options.hostname, "host name inside")->type_name("NAME");
   app.add_option("--net", options.net, "none: loopback only; host: the host's network")
@@ -133,6 +139,9 @@ Parsed<void> check_conflicts(const CLI::App& app, const RunOptions& options) {
   };
   if (!options.keep.empty() && app.count("--overlay") != 0) return conflict("--keep", "--overlay");
   if (options.has_init && options.has_no_init) return conflict("--init", "--no-init");
+  if (!options.image.empty() && !options.rootfs.empty()) return conflict("--image", "--rootfs");
+  if (!options.image.empty() && options.overlay == "none") return conflict("--image", "--overlay none");
+  if (options.image.empty() && options.entrypoint) return conflict("--entrypoint", "a run without --image");
   return {};
 }
 
@@ -146,7 +155,13 @@ Parsed<std::string> directory_at(const std::string& path, const std::string& doi
   return std::unexpected(RunFailure{.doing = doing, .reason = reason_of(error), .advice = advice});
 }
 
-Parsed<void> fill_root(const RunOptions& options, SandboxConfig& config) {
+Parsed<void> fill_root(const RunOptions& options, const std::optional<image::ProvidedImage>& image,
+                       SandboxConfig& config) {
+  if (image) {
+    config.rootfs = options.image;
+    config.layers = image->trees;
+    config.held_layers = image->held;
+  }
   if (!options.rootfs.empty())
     config.rootfs =
         TRY(directory_at(options.rootfs, fmt::format("use {} as the root", printable(options.rootfs)),
@@ -169,7 +184,7 @@ Parsed<void> fill_root(const RunOptions& options, SandboxConfig& config) {
   config.overlay = SandboxConfig::Overlay::kDirectory;
   config.overlay_directory =
       TRY(directory_at(overlay, doing, "a directory, new or kept from an earlier run"));
-  if (is_within(config.rootfs, config.overlay_directory))
+  if (!image && is_within(config.rootfs, config.overlay_directory))
     return std::unexpected(
         RunFailure{.doing = doing,
                    .reason = fmt::format("the root {} lies in it", printable(config.rootfs)),
@@ -188,18 +203,36 @@ Parsed<void> fill_mounts(const CLI::App& app, const RunOptions& options, Sandbox
           TRY(parse_bind(options.read_only_binds[next_read_only_bind++], BindMount::Access::kReadOnly)));
   }
   for (const std::string& text : options.tmpfs) config.tmpfs.push_back(TRY(parse_tmpfs(text)));
-  if (config.rootfs == "/") config.masked_paths = TRY(secrets_to_mask(options.shown, config.binds));
+  if (config.rootfs == "/" && config.layers.empty())
+    config.masked_paths = TRY(secrets_to_mask(options.shown, config.binds));
   return {};
 }
 
-Parsed<void> fill_environment(const RunOptions& options, const FoundUser& user, SandboxConfig& config) {
+// What the image says, and what of the caller's has to do with the terminal.
+Parsed<Environment> image_environment(const RunOptions& options, const image::ImageConfig& image,
+                                      const FoundUser& user) {
   Environment environment;
-  if (!options.clears_environment) {
+  if (!options.clears_environment)
+    for (const std::string& assignment : image.environment)
+      if (assignment.find('=') != assignment.npos && !assignment.starts_with('='))
+        TRY(environment.set(assignment));
+  if (const char* terminal = std::getenv("TERM"); terminal != nullptr && ::isatty(STDIN_FILENO))
+    environment.set_default("TERM", terminal);
+  environment.set_default("HOME", user.home.empty() ? "/" : user.home);
+  return environment;
+}
+
+Parsed<void> fill_environment(const RunOptions& options, const FoundUser& user,
+                              const std::optional<image::ProvidedImage>& image, SandboxConfig& config) {
+  Environment environment;
+  if (image) {
+    environment = TRY(image_environment(options, image->config, user));
+  } else if (!options.clears_environment) {
     for (char** variable = environ; *variable != nullptr; ++variable)
       if (std::string_view(*variable).find('=') != 0) (void)environment.set(*variable);
     for (const std::string& name : secret_variables()) environment.remove(name);
   }
-  if (!user.name.empty() && !options.clears_environment)
+  if (!image && !user.name.empty() && !options.clears_environment)
     for (const std::string& name : {"HOME=" + user.home, "USER=" + user.name, "LOGNAME=" + user.name})
       (void)environment.set(name);
   for (const std::string& path : options.environment_files) {
@@ -212,13 +245,27 @@ Parsed<void> fill_environment(const RunOptions& options, const FoundUser& user, 
   return {};
 }
 
-Parsed<void> fill_process(const RunOptions& options, SandboxConfig& config) {
-  FoundUser user;
-  if (!options.user.empty()) {
-    user = TRY(look_up_user(config.rootfs, options.user));
-    config.user = user.ids;
+Parsed<FoundUser> find_user(const RunOptions& options, const std::optional<image::ProvidedImage>& image,
+                            SandboxConfig& config) {
+  std::string wanted = options.user;
+  if (image && wanted.empty()) wanted = image->config.user.empty() ? "0" : image->config.user;
+  if (wanted.empty()) return FoundUser{};
+  UserDatabase database = UserDatabase::of_rootfs(config.rootfs);
+  if (image) database = {.roots = config.layers, .name = "the image's "};
+  FoundUser user = TRY(look_up_user(database, wanted));
+  config.user = user.ids;
+  return user;
+}
+
+Parsed<void> fill_process(const RunOptions& options, const std::optional<image::ProvidedImage>& image,
+                          SandboxConfig& config) {
+  FoundUser user = TRY(find_user(options, image, config));
+  TRY(fill_environment(options, user, image, config));
+  if (image) {
+    config.argv = TRY(image::program_of(image->config, options.entrypoint, std::move(config.argv)));
+    // Absolute by the specification; what is not is meant from the root.
+    config.working_directory = absolute_path("/" + image->config.working_directory);
   }
-  TRY(fill_environment(options, user, config));
   if (!options.workdir.empty()) config.working_directory = absolute_path(options.workdir);
   constexpr size_t kLongestHostname = 64;
   if (options.hostname.size() > kLongestHostname)
@@ -273,9 +320,11 @@ Parsed<SandboxConfig> make_config(const CLI::App& app, const RunOptions& options
   TRY(fill_resources(options, config));
   // The run will write there; it must exist by now to be masked.
   if (!config.name.empty() || !config.limits.is_empty()) (void)lifecycle::StateDirectory::open();
-  TRY(fill_root(options, config));
+  std::optional<image::ProvidedImage> image;
+  if (!options.image.empty()) image = TRY(image::provide_image(options.image));
+  TRY(fill_root(options, image, config));
   TRY(fill_mounts(app, options, config));
-  TRY(fill_process(options, config));
+  TRY(fill_process(options, image, config));
   if (!options.seccomp.empty()) {
     config.seccomp = TRY(read_seccomp_filter(options.seccomp));
     config.tell_violation = [](const std::string& text) { warn(text); };
@@ -285,6 +334,13 @@ Parsed<SandboxConfig> make_config(const CLI::App& app, const RunOptions& options
 }
 
 void say_how_to_see(const SandboxConfig& config) {
+  if (!config.layers.empty()) {
+    fmt::print(
+        stderr,
+        "sandbox: the changes are kept in {0}\n  go on with them:  sandbox run --image {1} --overlay {0}\n",
+        printable(config.overlay_directory), printable(config.rootfs));
+    return;
+  }
   std::string rootfs = config.rootfs == "/" ? "" : fmt::format(" --rootfs {}", printable(config.rootfs));
   std::string directory = printable(config.overlay_directory);
   fmt::print(stderr,
@@ -336,7 +392,7 @@ int verb_run(int argc, char** argv) {
   if (!log_format) return report(log_format.error());
   if (!set_up_log(options.log_level, *log_format))
     return report(bad_choice("--log-level", options.log_level, "trace|debug|info|warn|error|off").error());
-  if (cut.program.empty())
+  if (cut.program.empty() && options.image.empty())
     return report({.doing = "run", .reason = "no program is named", .advice = "sandbox run -- PROGRAM"});
 
   auto config = make_config(app, options, std::move(cut.program));

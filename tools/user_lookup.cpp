@@ -19,13 +19,33 @@ namespace {
 
 constexpr size_t kLongestFile = 16 << 20;  // a user database larger than this is none
 
-// The fields of each line, split at colons. Empty when the file is missing.
-std::vector<std::vector<std::string>> read_database(const std::string& rootfs, const char* path) {
-  UniqueFd root(::open(rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  open_how how{.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+UniqueFd open_in_root(int root, const std::string& path, int flags) {
+  open_how how{.flags = static_cast<uint64_t>(flags | O_CLOEXEC),
                .mode = 0,
                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-  UniqueFd file(static_cast<int>(::syscall(SYS_openat2, root.get(), path, &how, sizeof how)));
+  return UniqueFd(static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
+}
+
+// Whether a layer lets no file `name` of /etc in the layers below be seen.
+bool hides(int root, const std::string& name) {
+  for (const std::string& marker :
+       {std::string(".wh.etc"), std::string("etc/.wh..wh..opq"), "etc/.wh." + name})
+    if (open_in_root(root, marker, O_PATH | O_NOFOLLOW)) return true;
+  return false;
+}
+
+UniqueFd open_database(const std::vector<std::string>& roots, const std::string& name) {
+  for (const std::string& path : roots) {
+    UniqueFd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    UniqueFd file = open_in_root(root.get(), "etc/" + name, O_RDONLY | O_NONBLOCK);
+    if (file || hides(root.get(), name)) return file;
+  }
+  return {};
+}
+
+// The fields of each line of /etc/`name`, split at colons. Empty when the file is missing.
+std::vector<std::vector<std::string>> read_database(const std::vector<std::string>& roots, const char* name) {
+  UniqueFd file = open_database(roots, name);
   std::string text;
   char buffer[65536];
   while (file && text.size() < kLongestFile) {
@@ -63,25 +83,25 @@ bool lists_member(std::string_view members, std::string_view name) {
   return false;
 }
 
-std::unexpected<RunFailure> unknown(const char* what, std::string_view name, const char* database,
-                                    const std::string& rootfs) {
+std::unexpected<RunFailure> unknown(const char* what, std::string_view name, const char* path,
+                                    const UserDatabase& database) {
   return std::unexpected(
       RunFailure{.doing = fmt::format("run as {} `{}`", what, printable(name)),
-                 .reason = fmt::format("{}{} has no such {}", rootfs == "/" ? "" : rootfs, database, what),
+                 .reason = fmt::format("{}{} has no such {}", printable(database.name), path, what),
                  .advice = "its number instead of its name"});
 }
 
-Parsed<gid_t> look_up_group(const std::string& rootfs, std::string_view text) {
+Parsed<gid_t> look_up_group(const UserDatabase& database, std::string_view text) {
   if (auto number = number_of(text)) return *number;
-  for (const auto& fields : read_database(rootfs, "etc/group"))
+  for (const auto& fields : read_database(database.roots, "group"))
     if (fields.size() >= 3 && fields[0] == text)
       if (auto number = number_of(fields[2])) return *number;
-  return unknown("group", text, "/etc/group", rootfs);
+  return unknown("group", text, "/etc/group", database);
 }
 
-std::vector<gid_t> supplementary_groups(const std::string& rootfs, const std::string& name) {
+std::vector<gid_t> supplementary_groups(const UserDatabase& database, const std::string& name) {
   std::vector<gid_t> groups;
-  for (const auto& fields : read_database(rootfs, "etc/group"))
+  for (const auto& fields : read_database(database.roots, "group"))
     if (fields.size() >= 4 && lists_member(fields[3], name))
       if (auto number = number_of(fields[2])) groups.push_back(*number);
   return groups;
@@ -89,13 +109,17 @@ std::vector<gid_t> supplementary_groups(const std::string& rootfs, const std::st
 
 }  // namespace
 
-Parsed<FoundUser> look_up_user(const std::string& rootfs, std::string_view text) {
+UserDatabase UserDatabase::of_rootfs(const std::string& rootfs) {
+  return {.roots = {rootfs}, .name = rootfs == "/" ? "" : rootfs};
+}
+
+Parsed<FoundUser> look_up_user(const UserDatabase& database, std::string_view text) {
   size_t colon = text.find(':');
   std::string_view user_text = text.substr(0, colon);
   FoundUser found;
   std::optional<uint32_t> uid = number_of(user_text);
   std::optional<uint32_t> gid;
-  for (const auto& fields : read_database(rootfs, "etc/passwd")) {
+  for (const auto& fields : read_database(database.roots, "passwd")) {
     if (fields.size() < 6) continue;
     auto entry_uid = number_of(fields[2]);
     bool is_match = fields[0] == user_text || (uid && entry_uid == uid);
@@ -106,18 +130,18 @@ Parsed<FoundUser> look_up_user(const std::string& rootfs, std::string_view text)
     found.home = fields[5];
     break;
   }
-  if (!uid) return unknown("user", user_text, "/etc/passwd", rootfs);
+  if (!uid) return unknown("user", user_text, "/etc/passwd", database);
   found.ids = {.uid = *uid, .gid = gid.value_or(0), .groups = {}};
   if (colon != std::string_view::npos)
-    found.ids.gid = TRY(look_up_group(rootfs, text.substr(colon + 1)));
+    found.ids.gid = TRY(look_up_group(database, text.substr(colon + 1)));
   else if (!found.name.empty())
-    found.ids.groups = supplementary_groups(rootfs, found.name);
+    found.ids.groups = supplementary_groups(database, found.name);
   return found;
 }
 
 std::vector<std::string> host_home_directories() {
   std::set<std::string> homes;
-  for (const auto& fields : read_database("/", "etc/passwd"))
+  for (const auto& fields : read_database({"/"}, "passwd"))
     if (fields.size() >= 6 && fields[5].starts_with('/')) homes.insert(absolute_path(fields[5]));
   return {homes.begin(), homes.end()};
 }

@@ -20,6 +20,7 @@ int verb_update(int argc, char** argv);    // update.cpp
 int verb_stats(int argc, char** argv);     // stats.cpp
 int verb_ps(int argc, char** argv);        // ps.cpp
 int verb_top(int argc, char** argv);       // top.cpp
+int verb_image(int argc, char** argv);     // image_store.cpp
 int verb_gc(int argc, char** argv);        // gc.cpp
 
 struct Verb {

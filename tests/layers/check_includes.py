@@ -17,6 +17,7 @@ MAY_INCLUDE = {
 CONFINED = [
     (re.compile(r"(libunwind|capstone)"), ("platform/debug/",)),
     (re.compile(r"(nlohmann/|CLI/)"), ("tools/",)),
+    (re.compile(r"(archive(_entry)?\.h|nettle/)"), ("tools/image/",)),
     (re.compile(r"seccomp\.h$"), ("platform/",)),
     (re.compile(r"filesystem$"), ("tools/",)),
 ]

@@ -6,7 +6,7 @@ _sandbox_program_index() {
   while ((index < COMP_CWORD)); do
     case ${COMP_WORDS[index]} in
       --) echo $((index + 1)) && return ;;
-      --rootfs | --bind | --ro-bind | --tmpfs | --overlay | --keep | --show | --workdir | -w | --user | -u | \
+      --image | --entrypoint | --rootfs | --bind | --ro-bind | --tmpfs | --overlay | --keep | --show | --workdir | -w | --user | -u | \
         --env | -e | --env-file | --hostname | --net | --timeout | --pass-fd | --seccomp | --profile | --files | --platform | --log-level | --log-format | \
         --memory | --memory-swap | --cpus | --cpuset-cpus | --cpu-weight | --pids-limit | --io-max | \
         --blkio-weight | --unenforced-limits | --name | \
@@ -28,7 +28,7 @@ _sandbox() {
   local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
-    mapfile -t COMPREPLY < <(compgen -W 'run trace diff apply ps top stats pause resume update gc info syscalls create start state kill delete exec list events spec features --help --version' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'run trace diff apply ps top stats pause resume update image gc info syscalls create start state kill delete exec list events spec features --help --version' -- "$current")
     return
   fi
   if [[ $current == = ]]; then current=; elif [[ $previous == = ]]; then previous=${COMP_WORDS[COMP_CWORD - 2]}; fi
@@ -42,6 +42,8 @@ _sandbox() {
     fi
   fi
   case $previous in
+    --image) mapfile -t COMPREPLY < <(compgen -W 'oci: oci-archive: docker-archive:' -- "$current") ;;
+    --entrypoint) mapfile -t COMPREPLY < <(compgen -c -- "$current") ;;
     --rootfs | --keep | --workdir | -w) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
     --overlay) mapfile -t COMPREPLY < <(compgen -W 'memory none' -- "$current"; compgen -d -- "$current") ;;
     --bind | --ro-bind | --env-file | --show) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
@@ -84,11 +86,12 @@ _sandbox() {
       fi
       case $verb in
         run | trace)
-          words+=' --rootfs --bind --ro-bind --tmpfs --overlay --keep --read-only --show --workdir --user --env'
+          words+=' --image --entrypoint --rootfs --bind --ro-bind --tmpfs --overlay --keep --read-only --show --workdir --user --env'
           words+=' --env-file --clear-env --hostname --net --timeout --init --no-init --pass-fd --seccomp --platform'
           words+=' --log-level --log-format --memory --memory-swap --cpus --cpuset-cpus --cpu-weight --pids-limit'
           words+=' --io-max --blkio-weight --unenforced-limits --name --'
           ;;
+        image) words+=' ls rm prune' ;;
         diff) words+=' --rootfs --format' ;;
         apply) words+=' --rootfs --yes --dry-run' ;;
         info | syscalls | ps | stats) words+=' --format' ;;

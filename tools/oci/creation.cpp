@@ -45,7 +45,7 @@ std::string now_as_text() {
 void add_home(std::vector<std::string>& environment, const std::string& rootfs, uid_t uid) {
   for (const std::string& variable : environment)
     if (variable.starts_with("HOME=")) return;
-  auto user = look_up_user(rootfs, std::to_string(uid));
+  auto user = look_up_user(UserDatabase::of_rootfs(rootfs), std::to_string(uid));
   const bool is_known = user && !user->home.empty();
   environment.push_back("HOME=" + (is_known ? user->home : "/"));
 }

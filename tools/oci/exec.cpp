@@ -91,7 +91,7 @@ Configured<Process> Exec::process_of_options() {
     process.env.push_back(variable);
   }
   if (const std::string user = arguments_.text("user"); !user.empty()) {
-    FoundUser found = TRY(look_up_user(bundle_.rootfs, user));
+    FoundUser found = TRY(look_up_user(UserDatabase::of_rootfs(bundle_.rootfs), user));
     process.user = found.ids;
     // As runtimes have it: who is not root has the capabilities in reserve only.
     if (found.ids.uid != 0) process.capabilities.permitted = process.capabilities.effective = 0;

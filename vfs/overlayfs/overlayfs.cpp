@@ -57,8 +57,10 @@ Result<std::shared_ptr<Filesystem>> create_overlayfs(OverlayOptions options) {
     upper = TRY(open_upper(options.upper, options.lowers));
     layers.push_back(upper.root);
   }
-  // A single lower has nothing below it that an OCI marker could hide: there ".wh.x" is a file of that name.
-  LayerFormat format = options.lowers.size() > 1 ? LayerFormat::kKernelAndOci : LayerFormat::kKernel;
+  // A single lower has nothing below it that an OCI marker could hide: unless it is an image's, ".wh.x" is a
+  // file of that name there.
+  const bool has_markers = options.lowers.size() > 1 || options.lower_markers == LowerMarkers::kAlways;
+  LayerFormat format = has_markers ? LayerFormat::kKernelAndOci : LayerFormat::kKernel;
   for (UniqueFd& lower : options.lowers) {
     HostDirectoryPtr handle = TRY(HostDirectory::create_root(std::move(lower)));
     if (handle->identity().type != S_IFDIR) return err(ENOTDIR);

@@ -9,6 +9,9 @@ namespace sandbox::vfs {
 // Whether layers other than the upper may be reached in ways that leave the sandbox.
 enum class LowerSockets { kRefused, kReachable };
 
+// Whether a ".wh." name in a single lower is a marker, too.
+enum class LowerMarkers { kAmongSeveral, kAlways };
+
 struct OverlayOptions {
   // O_PATH of a directory that holds, or gets, "upper" (the layer, in the form of the kernel's overlayfs
   // mounted with userxattr) and "work" (ours, emptied at the start); both on one mount. Not open: read-only.
@@ -20,6 +23,7 @@ struct OverlayOptions {
   CachePolicy policy = CachePolicy::kRevalidate;
   OwnerMaps owners;
   LowerSockets lower_sockets = LowerSockets::kRefused;
+  LowerMarkers lower_markers = LowerMarkers::kAmongSeveral;
 };
 
 // Errors: EINVAL (no layer at all), EBUSY (another sandbox uses this upper), ENOTDIR, EACCES, ENOSPC.
