@@ -24,7 +24,7 @@ def need_root():
 def sandbox(*arguments, **options):
     """Runs the command; .returncode, .stdout and .stderr as text."""
     options.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run([SANDBOX, *arguments], capture_output=True, text=True, errors="surrogateescape", timeout=50, **options)
+    return subprocess.run([SANDBOX, *arguments], capture_output=True, text=True, errors="surrogateescape", timeout=150, **options)
 
 
 def check(condition, explanation=""):
@@ -65,7 +65,7 @@ def is_alive(pid):
 
 def prints_fine(command, **options):
     """A program that checks for itself, in a sandbox: it says "fine" when it found nothing wrong."""
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, **options)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=150, stdin=subprocess.DEVNULL, **options)
     check(result.stdout == "fine\n", result.stdout + result.stderr)
 
 
