@@ -117,7 +117,7 @@ def test_program_that_only_the_sandbox_has(folder):
     check(any(line.startswith(f" > {place}(") for line in lines))
     # Its name is gone: what remains is what it has mapped.
     lines = trace(folder, "-k", "-e", "getppid", "--process", "only-inside", "--",
-                  "sh", "-c", f"cp {STACKS} {place} && ({place} deep 3 & rm {place}; wait)")
+                  "sh", "-c", f"cp {STACKS} {place} && {place} nameless 3")
     equal(len(stacks_of(lines, "getppid")), 1)
 
 

@@ -74,7 +74,8 @@ __attribute__((noinline, optimize("no-omit-frame-pointer"))) void run_made_code(
 
 int main(int count, char** arguments) {
   const std::string what = count > 1 ? arguments[1] : "";
-  if (what == "deep") {
+  if (what == "deep" || what == "nameless") {
+    if (what == "nameless") unlink(arguments[0]);
     shapes::Tower<int> tower;
     const int levels = atoi(arguments[2]), rounds = count > 3 ? atoi(arguments[3]) : 1;
     for (int i = 0; i < rounds; ++i) tower.climb(levels, {1, 2, 3});
