@@ -34,6 +34,7 @@ class RunningWorkload final : public Platform {
     Supervisor& supervisor = outermost(sentry);
     if (observation_) tracer_.set_observation(*observation_);
     if (enforcement_) tracer_.set_enforcement(*enforcement_);
+    if (profiled_) profiled_->set_tracer(tracer_);
     if (kind == EngineKind::kNotify) {
       engine_ = std::make_unique<NotifyEngine>(tracer_, supervisor);
     } else {
@@ -92,8 +93,9 @@ class RunningWorkload final : public Platform {
     if (!observation) return nullptr;
     return std::make_unique<ObservedSupervisor>(sentry, *observation);
   }
-  static std::unique_ptr<Supervisor> enforce(Supervisor& sentry,
-                                             const std::optional<Enforcement>& enforcement, EngineKind kind) {
+  static std::unique_ptr<ProfiledSupervisor> enforce(Supervisor& sentry,
+                                                     const std::optional<Enforcement>& enforcement,
+                                                     EngineKind kind) {
     if (!enforcement || kind != EngineKind::kNotify) return nullptr;
     return std::make_unique<ProfiledSupervisor>(sentry, *enforcement);
   }
@@ -105,8 +107,8 @@ class RunningWorkload final : public Platform {
   LaunchedProcess process_;
   std::optional<Observation> observation_;
   std::optional<Enforcement> enforcement_;
-  std::unique_ptr<Supervisor> profiled_;  // null: no profile, or the tracer sees all that it refuses
-  std::unique_ptr<Supervisor> observed_;  // null: nobody watches
+  std::unique_ptr<ProfiledSupervisor> profiled_;  // null: no profile, or the tracer sees all that it refuses
+  std::unique_ptr<Supervisor> observed_;          // null: nobody watches
   Tracer tracer_;
   const EngineKind kind_;
   std::unique_ptr<TracerEngine> engine_;

@@ -61,8 +61,12 @@ struct SeccompProfile {
 class ProfileObserver {
  public:
   virtual ~ProfileObserver() = default;
-  virtual void on_call_against_profile(const SyscallEvent& event, GuestMemory& memory,
-                                       const ProfileAction& action) = 0;
+  enum class Interest : uint8_t { kNone, kRegisters };
+  virtual Interest on_call_against_profile(const SyscallEvent& event, GuestMemory& memory,
+                                           const ProfileAction& action) = 0;
+  // Those of that call, when there is interest: the thread is stopped in it or right behind it. Never when it
+  // died first.
+  virtual void on_registers(pid_t tid, const user_regs_struct& registers) = 0;
 };
 
 class SeccompFilter {

@@ -114,6 +114,7 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
       (void)leave_stopped(tid);
       return;
     case Kind::kTrap:
+      tell_owed_registers(tid);
       return engine_->on_trap_stop(tid);
     default:
       lose_control(tid, status);

@@ -88,6 +88,9 @@ class Tracer {
   // Tells who watches, if anybody does, of a call that the engine answers by itself.
   CallObserver::Interest tell_call(pid_t tid, const Registers& registers);
   void tell_return(pid_t tid, uint32_t number, int64_t result);
+  // Has the profile's observer told the registers of the call that the thread waits in, as soon as that is
+  // answered. From any thread but one that the tracer waits for.
+  void tell_registers_after(pid_t tid);
   // The engine has put this result into the registers of a call, and lets it run next.
   void note_answer(pid_t tid, int64_t result);
 
@@ -118,6 +121,7 @@ class Tracer {
     uint64_t hold = 0;  // 0: nobody has to
     // Of a call that was made to meet the profile's action in the kernel.
     std::optional<uint64_t> refused_number;
+    bool owes_registers = false;  // to the profile's observer, at the stop that comes next
   };
 
   // Who is told of births, deaths, execs and signals; null: nobody.
@@ -134,6 +138,9 @@ class Tracer {
   void handle_seccomp(pid_t tid);
   bool observe_call(pid_t tid, const Registers& registers);
   bool refuse_by_profile(pid_t tid, const Registers& registers);
+  void tell_against_profile(const SyscallEvent& event, const ProfileAction& action,
+                            const Registers& registers);
+  void tell_owed_registers(pid_t tid);
   void tell_profile_signal(pid_t tid, siginfo_t& info, Registers& registers);
   void handle_exiting(pid_t tid);
   void observe_return(pid_t tid, Registers registers);

@@ -11,6 +11,27 @@
 
 namespace sandbox::platform {
 
+void Tracer::tell_against_profile(const SyscallEvent& event, const ProfileAction& action,
+                                  const Registers& registers) {
+  ProcessMemory memory(event.host_tid);
+  if (enforcement_->tell(event, memory, action) == ProfileObserver::Interest::kRegisters)
+    enforcement_->observer->on_registers(event.host_tid, registers);
+}
+
+// A thread that waits for an answer ends its wait for nothing else, so it stops when it has it.
+void Tracer::tell_registers_after(pid_t tid) {
+  run_on_tracer([this, tid] {
+    auto found = tracees_.find(tid);
+    if (found != tracees_.end() && ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr) == 0)
+      found->second.owes_registers = true;
+  });
+}
+
+void Tracer::tell_owed_registers(pid_t tid) {
+  if (!std::exchange(tracees_.at(tid).owes_registers, false)) return;
+  if (auto registers = get_registers(tid)) enforcement_->observer->on_registers(tid, *registers);
+}
+
 // Whether it is, and the thread goes on.
 bool Tracer::refuse_by_profile(pid_t tid, const Registers& registers) {
   if (enforcement_ == nullptr) return false;
@@ -19,8 +40,7 @@ bool Tracer::refuse_by_profile(pid_t tid, const Registers& registers) {
   // Asked whatever the stop's message says: a filter of the workload's own may stand in front of the profile.
   const ProfileAction action = enforcement_->profile.decide(event);
   if (action.kind == ProfileAction::Kind::kAllow || tracee.is_loading) return false;
-  ProcessMemory memory(tid);
-  enforcement_->tell(event, memory, action);
+  tell_against_profile(event, action, registers);
   if (action.kind == ProfileAction::Kind::kLog) return false;
   tell_call(tid, registers);
   if (action.kind == ProfileAction::Kind::kErrno) {
@@ -51,9 +71,7 @@ void Tracer::tell_profile_signal(pid_t tid, siginfo_t& info, Registers& register
   SyscallEvent event = event_of(tid, registers);
   event.number = static_cast<uint32_t>(info.si_syscall);
   const ProfileAction action = enforcement_->profile.decide(event);
-  if (action.kind != ProfileAction::Kind::kTrap) return;
-  ProcessMemory memory(tid);
-  enforcement_->tell(event, memory, action);
+  if (action.kind == ProfileAction::Kind::kTrap) tell_against_profile(event, action, registers);
 }
 
 // Killed by the profile, perhaps: of all threads that then die only one was in such a call.
@@ -66,10 +84,8 @@ void Tracer::handle_exiting(pid_t tid) {
     const SyscallEvent event = event_of(tid, *registers);
     const ProfileAction action = enforcement_->profile.decide(event);
     using Kind = ProfileAction::Kind;
-    if (action.kind == Kind::kKillThread || action.kind == Kind::kKillProcess) {
-      ProcessMemory memory(tid);
-      enforcement_->tell(event, memory, action);
-    }
+    if (action.kind == Kind::kKillThread || action.kind == Kind::kKillProcess)
+      tell_against_profile(event, action, *registers);
   }
   let_run(tid);
 }

@@ -445,8 +445,7 @@ RunOutcome Run::finish(int wait_status) {
     outcome.exit_code = kTimedOut;
   }
   if (registration_) outcome.memory_kill = registration_->memory_kill();
-  if (reports_)
-    for (const std::string& line : reports_->repetitions()) config_.tell_violation(line);
+  if (reports_) reports_->finish();
   return outcome;
 }
 

@@ -1,10 +1,13 @@
 """`sandbox run --seccomp`: every action of a profile, on both engines, and what is told of it."""
 import json
 import os
+import re
 
 from cases import check, equal, main, refused, sandbox
 
-TRAPPED = os.path.join(os.environ.get("TRACE_GUESTS", "."), "trapped")
+GUESTS = os.environ.get("TRACE_GUESTS", ".")
+TRAPPED = os.path.join(GUESTS, "trapped")
+VIOLATOR = os.path.join(GUESTS, "violator")
 ENGINES = ("notify", "ptrace")
 
 
@@ -43,6 +46,46 @@ def test_deadly_actions(folder):
             result = run(path, engine, "mkdir", "/tmp/a")
             equal((action, result.returncode), (action, 159))
             check(f'("mkdir") called mkdir("/tmp/a", 0777): the seccomp profile {words}' in result.stderr, result.stderr)
+
+
+def stacks_told(text):
+    """The functions below each call that was told of, innermost first."""
+    stacks = {}
+    for line in text.splitlines():
+        if match := re.search(r"called (\w+)\(", line):
+            frames = stacks.setdefault(match[1], [])
+        elif match := re.fullmatch(r" > .*\((\w*)(\+0x[0-9a-f]+)?\) \[0x[0-9a-f]+\]", line):
+            frames.append(match[1])
+    return stacks
+
+
+def test_stack_of_a_violation(folder):
+    names = {"mkdir": "ERRNO", "readlink": "LOG", "getppid": "ERRNO"}
+    for last in ("ERRNO", "LOG", "TRAP", "KILL_THREAD", "KILL_PROCESS"):
+        for deadly, expected in (("mkdir", 1), ("getppid", 3)):
+            path = profile(folder, *(rule(name, last if name == deadly else action) for name, action in names.items()))
+            for engine in ENGINES:
+                result = run(path, engine, VIOLATOR)
+                stacks = stacks_told(result.stderr)
+                ends = last not in ("ERRNO", "LOG")
+                equal((last, engine, result.returncode, len(stacks)), (last, engine, 159 if ends else 0, expected if ends else 3))
+                for name, frames in stacks.items():
+                    equal((name, frames[1:4], frames[-1]), (name, ["inner", "outer", "main"], "_start"))
+                if "readlink" in stacks:
+                    check(re.search(r'called readlink\("/proc/self/exe", 0x[0-9a-f]+, 64\): the seccomp profile lets it pass', result.stderr), result.stderr)
+
+
+def test_stacks_of_threads(folder):
+    """Many at once: each kind is told once, whole, and the others are counted."""
+    path = profile(folder, rule("mkdir", "ERRNO"), rule("readlink", "LOG"), rule("getppid", "ERRNO"))
+    for engine in ENGINES:
+        result = run(path, engine, VIOLATOR, "8")
+        equal((engine, result.returncode), (engine, 0))
+        stacks = stacks_told(result.stderr)
+        equal(sorted(stacks), ["getppid", "mkdir", "readlink"])
+        for name, frames in stacks.items():
+            equal((name, frames[1:3]), (name, ["inner", "outer"]))
+            check(f"{name} 159 times more" in result.stderr, result.stderr)
 
 
 def test_signal_names_the_call(folder):
