@@ -161,13 +161,17 @@ std::string SentryKernelView::describe_descriptor(int host_fd) {
   if (place && place->mount->filesystem->root() != nullptr) return vfs.display_path(vfs.root(), *place);
   struct stat status;
   if (::fstat(host_fd, &status) != 0) return {};
-  if (S_ISCHR(status.st_mode) && text.starts_with("/dev/")) {
-    // The terminal from outside has another name in here.
+  if (S_ISCHR(status.st_mode)) {
+    // A device that was passed may have been opened inside as well, through a mount that says less; the
+    // terminal from outside has another name in here.
     vfs::Caller caller = sentry_caller(vfs);
-    auto console = vfs.stat(caller, caller.root, "/dev/console", {.follow = vfs::FollowLast::kNo});
-    bool is_console = console && console->stx_ino == status.st_ino &&
-                      makedev(console->stx_dev_major, console->stx_dev_minor) == status.st_dev;
-    return is_console ? "/dev/console" : text;
+    for (const std::string& name : {"/dev/" + last_component(text), std::string("/dev/console")}) {
+      auto own = vfs.stat(caller, caller.root, name, {.follow = vfs::FollowLast::kNo});
+      if (own && own->stx_ino == status.st_ino &&
+          makedev(own->stx_dev_major, own->stx_dev_minor) == status.st_dev)
+        return name;
+    }
+    if (text.starts_with("/dev/")) return text;
   }
   bool is_passed = std::ranges::find(passed_, std::pair(status.st_dev, status.st_ino)) != passed_.end();
   bool has_no_name =

@@ -67,6 +67,13 @@ def test_files(folder):
         equal((after[shown], after["/usr/bin/cat"]), ("-w-", "r-x"))
 
 
+def test_device_that_is_also_the_standard_input(folder):
+    path = os.path.join(folder, "files")
+    equal(sandbox("trace", "--files", path, "--", "sh", "-c", "echo > /dev/null").returncode, 0)
+    with open(path) as file:
+        check("-w- /dev/null\n" in file.read())
+
+
 def test_trace_as_well(folder):
     path, trace = os.path.join(folder, "profile.json"), os.path.join(folder, "trace")
     equal(sandbox("trace", "--host", "--profile", path, "-o", trace, "--", "true").stderr, "")
