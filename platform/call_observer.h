@@ -3,12 +3,14 @@
 
 #include <signal.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "platform/intercepted_call.h"
 
@@ -52,8 +54,14 @@ struct Intervention {
   uint64_t delay_ns = 0;          // it waits so long first
   // The kernel finds this in the register of the argument with that index.
   std::optional<std::pair<size_t, uint64_t>> argument;
+  // When it is not empty, the kernel finds this array instead of a vector call's own: where it is and how
+  // long it is are neighbours.
+  std::vector<iovec> vector;
+  static constexpr size_t kVectorArgument = 1;
 
-  bool does_something() const { return result || signal != 0 || delay_ns != 0 || argument; }
+  bool does_something() const {
+    return result || signal != 0 || delay_ns != 0 || argument || !vector.empty();
+  }
 };
 
 // Told while the thread in question is stopped or waits for its answer, so that its memory can be read. From

@@ -3,14 +3,10 @@
 
 #include <cstring>
 
+#include "platform/stack_room.h"
 #include "sandbox/check.h"
 
 namespace sandbox::platform {
-
-namespace {
-// The structures are written right under the ABI's red zone: the stacks of Go's goroutines are small.
-constexpr uint64_t kRedZone = 128;
-}  // namespace
 
 Result<void> send_descriptors(int socket, std::span<const int> fds) {
   SANDBOX_CHECK(!fds.empty(), "no descriptor is sent");
@@ -19,7 +15,7 @@ Result<void> send_descriptors(int socket, std::span<const int> fds) {
 }
 
 ReceiveArea::ReceiveArea(pid_t tid, GuestMemory& memory, const Registers& registers)
-    : tid_(tid), memory_(memory), address_((registers.rsp - kRedZone - sizeof(Layout)) & ~uint64_t{15}) {}
+    : tid_(tid), memory_(memory), address_(stack_room(registers, sizeof(Layout))) {}
 
 Result<void> ReceiveArea::write() {
   Layout area{};
@@ -28,11 +24,7 @@ Result<void> ReceiveArea::write() {
   area.message.msg_iovlen = 1;
   area.message.msg_control = reinterpret_cast<void*>(address_ + offsetof(Layout, control));
   area.message.msg_controllen = sizeof area.control;
-  auto bytes = std::as_bytes(std::span(&area, 1));
-  if (memory_.write_bytes(address_, bytes)) return {};
-  // The stack may have to grow first, which only an access like the thread's own does.
-  TRY(poke(tid_, address_, 0));
-  return memory_.write_bytes(address_, bytes);
+  return write_stack_room(tid_, memory_, address_, std::as_bytes(std::span(&area, 1)));
 }
 
 Result<std::vector<int>> ReceiveArea::read_numbers(size_t count) {

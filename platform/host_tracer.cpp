@@ -247,8 +247,8 @@ void HostTracer::handle_entry(pid_t tid, Tracee& tracee) {
     tracee.is_told = observer_.on_call(event, memory, known) == CallObserver::Interest::kReturn;
     if (auto wanted = observer_.take_intervention(tid)) {
       if (wanted->signal != 0) syscall(SYS_tkill, tid, wanted->signal);
-      if (wanted->delay_ns == 0) return intervene(tid, *wanted);
-      tracee.is_held = true;
+      if (wanted->delay_ns == 0) return intervene(event, *wanted);
+      tracee.held = event;
       return delayed_.after(wanted->delay_ns, [this, tid, wanted = *wanted] {
         std::lock_guard lock(due_mutex_);
         due_.emplace_back(tid, wanted);
@@ -269,65 +269,58 @@ void HostTracer::run_due() {
   for (const auto& [tid, wanted] : due) {
     // It may have been killed, or its place taken by another thread's exec.
     auto found = tracees_.find(tid);
-    if (found == tracees_.end() || !found->second.is_held) continue;
-    found->second.is_held = false;
-    intervene(tid, wanted);
+    if (found == tracees_.end() || !found->second.held) continue;
+    intervene(*std::exchange(found->second.held, std::nullopt), wanted);
   }
 }
 
 // At the call's entry.
-void HostTracer::intervene(pid_t tid, const Intervention& wanted) {
+void HostTracer::intervene(const SyscallEvent& event, const Intervention& wanted) {
+  const pid_t tid = event.host_tid;
   Tracee& tracee = tracees_.at(tid);
   auto registers = get_registers(tid);
   if (!registers) return;
-  if (wanted.result) {
-    tracee.given_result = wanted.result;
+  if (!wanted.result) {
+    tracee.altered = AlteredCall::with_arguments(wanted, event, *registers);
+    if (tracee.altered) tracee.is_told = true;  // its end is needed
+  } else if (filter_.empty()) {
+    tracee.altered = AlteredCall::with_result(*wanted.result, event, *registers);
+  } else {
+    // A seccomp stop is followed by no other when the call is skipped.
     registers->orig_rax = static_cast<uint64_t>(-1);
     registers->rax = static_cast<uint64_t>(*wanted.result);
-    if (!set_registers(tid, *registers)) return;
-    // A seccomp stop is followed by no other when the call is skipped.
-    if (!filter_.empty()) finish_call(tid, tracee);
-  } else if (wanted.argument) {
-    const auto [index, value] = *wanted.argument;
-    unsigned long long& place = argument_of(*registers, index);
-    tracee.changed_argument = {index, place};
-    place = value;
-    if (!set_registers(tid, *registers)) return;
-    tracee.is_told = true;  // its end is needed
   }
+  if ((wanted.result || tracee.altered) && !set_registers(tid, *registers)) return;
+  if (wanted.result && !filter_.empty()) tell_return(tid, tracee, *wanted.result);
   let_run(tid, tracee);
 }
 
-// Its result is in rax.
-void HostTracer::finish_call(pid_t tid, Tracee& tracee) {
-  tracee.phase = Phase::kUser;
-  const auto given = std::exchange(tracee.given_result, std::nullopt);
-  const auto changed = std::exchange(tracee.changed_argument, std::nullopt);
-  const bool is_told = std::exchange(tracee.is_told, false);
-  if (!is_told && !given && !changed) return;
+void HostTracer::restore(pid_t tid, Tracee& tracee) {
+  const auto altered = std::exchange(tracee.altered, std::nullopt);
+  if (!altered) return;
   auto registers = get_registers(tid);
   if (!registers) return;
-  if (given) registers->rax = static_cast<uint64_t>(*given);
-  if (changed) argument_of(*registers, changed->first) = changed->second;
-  if ((given || changed) && !set_registers(tid, *registers)) return;
+  altered->restore(*registers);
+  (void)set_registers(tid, *registers);
+}
+
+void HostTracer::tell_return(pid_t tid, Tracee& tracee, int64_t result) {
+  tracee.phase = Phase::kUser;
+  if (!std::exchange(tracee.is_told, false)) return;
   ProcessMemory memory(tid);
-  if (is_told) observer_.on_return(tid, static_cast<int64_t>(registers->rax), memory);
+  observer_.on_return(tid, result, memory);
 }
 
 void HostTracer::handle_call_stop(pid_t tid, Tracee& tracee) {
   if (tracee.phase == Phase::kUser) return handle_entry(tid, tracee);
-  if (tracee.given_result || tracee.changed_argument) {
-    finish_call(tid, tracee);
-    return let_run(tid, tracee);
-  }
-  tracee.phase = Phase::kUser;
+  restore(tid, tracee);
+  int64_t result = 0;
   if (tracee.is_told) {
-    tracee.is_told = false;
     auto info = get_call_info(tid);
     if (!info) return;
-    ProcessMemory memory(tid);
-    observer_.on_return(tid, info->exit.rval, memory);
+    result = info->exit.rval;
   }
+  tell_return(tid, tracee, result);
   let_run(tid, tracee);
 }
 
@@ -352,9 +345,8 @@ void HostTracer::handle_exec(pid_t tid) {
   }
   observer_.on_exec(maker, tid);
   Tracee& tracee = tracees_[tid];
-  tracee.is_held = false;
-  tracee.given_result.reset();
-  tracee.changed_argument.reset();
+  tracee.held.reset();
+  tracee.altered.reset();
   if (!filter_.empty()) tracee.phase = Phase::kUser;  // nothing is left to be told of it
   let_run(tid, tracee);
 }
@@ -387,14 +379,16 @@ void HostTracer::interrupt_all() {
   has_interrupted_ = true;
   std::erase_if(tracees_, [](const auto& entry) {
     // One that is held stopped would not stop once more.
-    if (entry.second.is_held) return ptrace(PTRACE_DETACH, entry.first, nullptr, 0L) == 0;
+    if (entry.second.held) return ptrace(PTRACE_DETACH, entry.first, nullptr, 0L) == 0;
     (void)ptrace(PTRACE_INTERRUPT, entry.first, nullptr, nullptr);
     return false;
   });
 }
 
-// In any stop. A signal that was on its way is delivered; a stop by job control stays.
+// In any stop. A signal that was on its way is delivered; a stop by job control stays. A call that waits is
+// made again, as the program asked for it.
 void HostTracer::let_go(pid_t tid, WaitStatus status, int event) {
+  restore(tid, tracees_.at(tid));
   const long signal = event == 0 && status.signal() != (SIGTRAP | 0x80) ? status.signal() : 0;
   if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
     // The child is traced too and will stop.

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "platform/altered_call.h"
 #include "platform/call_observer.h"
 #include "platform/delayed_work.h"
 #include "platform/placement.h"
@@ -59,12 +60,10 @@ class HostTracer {
   enum class Phase : uint8_t { kUser, kInCall };
   struct Tracee {
     Phase phase = Phase::kUser;
-    bool is_told = false;                 // in a call that the observer waits for
-    bool awaits_stop = true;              // its first one
-    bool is_held = false;                 // stopped until its time has come
-    std::optional<int64_t> given_result;  // of a call that does not run, for its end
-    // What an intervention has changed, for the end of the call.
-    std::optional<std::pair<size_t, uint64_t>> changed_argument;
+    bool is_told = false;                // in a call that the observer waits for
+    bool awaits_stop = true;             // its first one
+    std::optional<SyscallEvent> held;    // of a call whose time has not come; the thread is stopped
+    std::optional<AlteredCall> altered;  // what an intervention has made of its call
   };
 
   void handle(pid_t tid, WaitStatus status, int event);
@@ -72,8 +71,9 @@ class HostTracer {
   void handle_entry(pid_t tid, Tracee& tracee);
   bool is_own_call(pid_t tid, uint32_t number) const;
   void handle_call_stop(pid_t tid, Tracee& tracee);
-  void intervene(pid_t tid, const Intervention& wanted);
-  void finish_call(pid_t tid, Tracee& tracee);
+  void intervene(const SyscallEvent& event, const Intervention& wanted);
+  void restore(pid_t tid, Tracee& tracee);
+  void tell_return(pid_t tid, Tracee& tracee, int64_t result);
   void run_due();
   void handle_birth(pid_t tid);
   void handle_exec(pid_t tid);

@@ -25,6 +25,8 @@ struct SyscallEvent {
 
 enum class CloseOnExec { kNo, kYes };
 
+struct Intervention;
+
 // Answered exactly once, by reply, reply_with_fd or run_natively. While it waits, the thread runs no
 // user code; only SIGKILL ends the wait, and then every answer is silently dropped.
 class InterceptedCall {
@@ -46,6 +48,11 @@ class InterceptedCall {
   // The kernel runs the call itself, reading its arguments from the thread's registers and memory again.
   // Safe only where the caller's comment says why whatever is read then is harmless.
   virtual void run_natively() = 0;
+  // The same with other arguments (AlteredCall), where the engine can give it any.
+  virtual void run_altered(const Intervention& wanted) {
+    (void)wanted;
+    run_natively();
+  }
   // Installs a duplicate of `fd` at the lowest free number of the thread's table; the call still waits.
   // Errors: EMFILE (RLIMIT_NOFILE of the thread), ESRCH.
   virtual Result<int> install(int fd, CloseOnExec close_on_exec) = 0;

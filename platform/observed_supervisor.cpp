@@ -11,12 +11,13 @@ namespace {
 
 class ObservedCall final : public InterceptedCall {
  public:
-  ObservedCall(InterceptedCall& inner, CallObserver& observer, EngineKind engine)
-      : inner_(&inner), observer_(observer), engine_(engine) {
+  ObservedCall(InterceptedCall& inner, CallObserver& observer, EngineKind engine, Intervention wanted)
+      : inner_(&inner), observer_(observer), engine_(engine), wanted_(std::move(wanted)) {
     event_ = inner.event();
   }
-  ObservedCall(std::unique_ptr<InterceptedCall> inner, CallObserver& observer, EngineKind engine)
-      : ObservedCall(*inner, observer, engine) {
+  ObservedCall(std::unique_ptr<InterceptedCall> inner, CallObserver& observer, EngineKind engine,
+               Intervention wanted)
+      : ObservedCall(*inner, observer, engine, std::move(wanted)) {
     owned_ = std::move(inner);
   }
 
@@ -31,7 +32,7 @@ class ObservedCall final : public InterceptedCall {
   // On the ptrace engine the tracer waits for the call's end and tells of it.
   void run_natively() override {
     if (engine_ == EngineKind::kNotify) observer_.on_lost(event_.host_tid);
-    inner_->run_natively();
+    inner_->run_altered(wanted_);
   }
   Result<int> install(int fd, CloseOnExec close_on_exec) override {
     return inner_->install(fd, close_on_exec);
@@ -50,7 +51,7 @@ class ObservedCall final : public InterceptedCall {
     reply(number ? *number : number.error().as_return());
   }
   std::unique_ptr<InterceptedCall> park() override {
-    return std::make_unique<ObservedCall>(inner_->park(), observer_, engine_);
+    return std::make_unique<ObservedCall>(inner_->park(), observer_, engine_, wanted_);
   }
 
  private:
@@ -60,6 +61,7 @@ class ObservedCall final : public InterceptedCall {
   std::unique_ptr<InterceptedCall> owned_;  // of a parked call
   CallObserver& observer_;
   EngineKind engine_;
+  const Intervention wanted_;
 };
 
 }  // namespace
@@ -70,7 +72,7 @@ void ObservedSupervisor::on_syscall(InterceptedCall& call) {
   if (auto wanted = observation_.observer.take_intervention(call.event().host_tid))
     return intervene(call, *wanted);
   if (interest == CallObserver::Interest::kNone) return inner_.on_syscall(call);
-  ObservedCall observed(call, observation_.observer, observation_.engine);
+  ObservedCall observed(call, observation_.observer, observation_.engine, {});
   inner_.on_syscall(observed);
 }
 
@@ -83,11 +85,12 @@ void ObservedSupervisor::intervene(InterceptedCall& call, const Intervention& wa
     inner_.on_syscall(observed);
   };
   if (wanted.delay_ns == 0) {
-    ObservedCall observed(call, observation_.observer, observation_.engine);
+    ObservedCall observed(call, observation_.observer, observation_.engine, wanted);
     return go_on(observed);
   }
   // Shared only because a std::function can be copied.
-  auto waiting = std::make_shared<ObservedCall>(call.park(), observation_.observer, observation_.engine);
+  auto waiting =
+      std::make_shared<ObservedCall>(call.park(), observation_.observer, observation_.engine, wanted);
   observation_.delayed->after(wanted.delay_ns, [waiting, go_on] { go_on(*waiting); });
 }
 

@@ -123,6 +123,14 @@ void PtraceEngine::finish_natively(pid_t tid, uint64_t number) {
   tracer_.let_call_run(tid, static_cast<uint32_t>(number));
 }
 
+void PtraceEngine::finish_altered(pid_t tid, const Registers& registers, const Intervention& wanted) {
+  {
+    std::lock_guard lock(mutex_);
+    waiting_.erase(tid);
+  }
+  tracer_.let_altered_call_run(tid, registers, wanted);
+}
+
 // Takes back what a thread that was killed did not receive, so that the next one does not get it.
 void PtraceEngine::drain() {
   char byte;
@@ -220,6 +228,14 @@ void PtraceCall::run_natively() {
   is_settled_ = true;
   engine_.tracer_.post([target = target()] {
     if (target.is_waiting()) target.engine.finish_natively(target.tid, target.registers.orig_rax);
+  });
+}
+
+void PtraceCall::run_altered(const Intervention& wanted) {
+  SANDBOX_CHECK(!has_installed_, "a call that installed a descriptor cannot run natively any more");
+  is_settled_ = true;
+  engine_.tracer_.post([target = target(), wanted] {
+    if (target.is_waiting()) target.engine.finish_altered(target.tid, target.registers, wanted);
   });
 }
 

@@ -31,6 +31,7 @@ class PtraceEngine final : public TracerEngine {
   // The rest on the tracer's thread, for a call that waits.
   void finish(pid_t tid, Registers registers, int64_t value);
   void finish_natively(pid_t tid, uint64_t number);
+  void finish_altered(pid_t tid, const Registers& registers, const Intervention& wanted);
   Result<std::vector<int>> receive(pid_t tid, const Registers& registers, std::span<const int> fds,
                                    CloseOnExec close_on_exec);
   void drain();
@@ -59,6 +60,7 @@ class PtraceCall final : public InterceptedCall {
   bool is_waiting() override { return engine_.is_waiting(event_.host_tid, id_); }
   void reply(int64_t value) override;
   void run_natively() override;
+  void run_altered(const Intervention& wanted) override;
   Result<int> install(int fd, CloseOnExec close_on_exec) override;
   Result<std::vector<int>> install_all(std::span<const int> fds, CloseOnExec close_on_exec) override;
   void reply_with_fd(UniqueFd fd, CloseOnExec close_on_exec) override;

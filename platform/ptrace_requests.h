@@ -47,7 +47,7 @@ inline Result<void> resume_to_call(pid_t tid, int signal) {
 }
 // Leaves it stopped by job control until SIGCONT.
 inline Result<void> leave_stopped(pid_t tid) { return host_status(ptrace(PTRACE_LISTEN, tid, nullptr, 0L)); }
-// One word of its memory; grows its stack where an access of its own would.
+// One word of its memory; grows its stack, where process_vm_writev does not.
 inline Result<void> poke(pid_t tid, uint64_t address, uint64_t word) {
   return host_status(ptrace(PTRACE_POKEDATA, tid, address, word));
 }

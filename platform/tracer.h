@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "platform/altered_call.h"
+#include "platform/delayed_work.h"
 #include "platform/launch.h"
 #include "platform/observed_supervisor.h"
 #include "platform/placement.h"
@@ -85,6 +87,8 @@ class Tracer {
   // Lets a thread in a seccomp stop make its call `number`; when somebody watches such calls, its end is
   // told.
   void let_call_run(pid_t tid, uint32_t number);
+  // The same for one that an intervention changes.
+  void let_altered_call_run(pid_t tid, const Registers& registers, const Intervention& wanted);
   // Tells who watches, if anybody does, of a call that the engine answers by itself.
   CallObserver::Interest tell_call(pid_t tid, const Registers& registers);
   void tell_return(pid_t tid, uint32_t number, int64_t result);
@@ -111,14 +115,13 @@ class Tracer {
     pid_t tgid;
     bool awaits_first_stop = false;
     std::optional<ExecAttempt> exec;
-    bool awaits_other_exec = false;  // stopped at its execve until another thread's is decided
-    bool is_observed = false;        // in a call whose end is to be told
-    bool installs_filter = false;    // its first exec hands over a listener
-    bool is_loading = false;         // the loader runs: its calls are not the program's
-    bool is_past_exit = false;       // of its call: the exit stop has been used, none will come
-    // The argument that an intervention has changed, for the end of the call, and who may let it go on.
-    std::optional<std::pair<size_t, uint64_t>> changed_argument;
-    uint64_t hold = 0;  // 0: nobody has to
+    bool awaits_other_exec = false;      // stopped at its execve until another thread's is decided
+    bool is_observed = false;            // in a call whose end is to be told
+    bool installs_filter = false;        // its first exec hands over a listener
+    bool is_loading = false;             // the loader runs: its calls are not the program's
+    bool is_past_exit = false;           // of its call: the exit stop has been used, none will come
+    std::optional<AlteredCall> altered;  // what an intervention has made of its call
+    uint64_t hold = 0;                   // who may let it go on; 0: nobody has to
     // Of a call that was made to meet the profile's action in the kernel.
     std::optional<uint64_t> refused_number;
     bool owes_registers = false;  // to the profile's observer, at the stop that comes next
@@ -127,7 +130,10 @@ class Tracer {
   // Who is told of births, deaths, execs and signals; null: nobody.
   CallObserver* observer() const;
   bool handle_watched_stop(pid_t tid, const Registers& registers);
-  void tell_watched_entry(pid_t tid, const Registers& registers, const CallInfo& info);
+  void handle_watched_entry(pid_t tid, const Registers& registers, const CallInfo& info);
+  bool tell_watched_entry(pid_t tid, const Registers& registers, const SyscallEvent& event);
+  void intervene_at_entry(pid_t tid, const Registers& registers, const SyscallEvent& event,
+                          const Intervention& wanted);
   void tell_watched_return(pid_t tid, int64_t result);
   bool is_end_of_exec(pid_t tid, const Registers& registers) const;
 
@@ -145,6 +151,7 @@ class Tracer {
   void handle_exiting(pid_t tid);
   void observe_return(pid_t tid, Registers registers);
   std::optional<Intervention> take_intervention(pid_t tid);
+  bool alter(pid_t tid, const Registers& registers, const Intervention& wanted);
   void go_on_after(pid_t tid, uint64_t delay_ns, std::function<void()> go_on);
   void answer_call(pid_t tid, Registers registers, int64_t value);
   void let_exec(pid_t tid, const Registers& registers);
@@ -207,6 +214,7 @@ class Tracer {
   uint64_t jobs_posted_ = 0, jobs_run_ = 0;
   pid_t tracer_tid_ = 0;
   bool is_over_ = false;
+  DelayedWork delayed_;  // last: it ends before what it uses
 };
 
 }  // namespace sandbox::platform

@@ -107,7 +107,7 @@ uint64_t Tracer::finish_exec(pid_t tgid) {
     }
     tracee.exec.reset();
     tracee.is_observed = false;
-    tracee.changed_argument.reset();
+    tracee.altered.reset();
     tracee.hold = 0;
     if (tid != tgid) stale.push_back(tid);
   }

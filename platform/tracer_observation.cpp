@@ -113,20 +113,10 @@ bool Tracer::observe_call(pid_t tid, const Registers& registers) {
       if (is_shown) tell_return(tid, event.number, *result);
       return answer_call(tid, registers, *result);
     }
-    Tracee& caller = tracees_.at(tid);
-    if (wanted && wanted->argument) {
-      const auto [index, value] = *wanted->argument;
-      Registers changed = registers;
-      argument_of(changed, index) = value;
-      caller.changed_argument = {index, event.args[index]};
-      if (!set_registers(tid, changed)) return;
-    }
-    caller.is_observed = is_told || caller.changed_argument;
-    if (caller.is_observed) {
-      (void)let_finish(tid);
-    } else {
-      let_run(tid);
-    }
+    if (wanted && alter(tid, registers, *wanted)) return (void)let_finish(tid);
+    tracees_.at(tid).is_observed = is_told;
+    if (!is_told) return let_run(tid);
+    (void)let_finish(tid);
   };
   if (wanted && wanted->signal != 0) syscall(SYS_tgkill, tracee.tgid, tid, wanted->signal);
   go_on_after(tid, wanted ? wanted->delay_ns : 0, go_on);
@@ -137,11 +127,26 @@ std::optional<Intervention> Tracer::take_intervention(pid_t tid) {
   return observation_ != nullptr ? observation_->observer.take_intervention(tid) : std::nullopt;
 }
 
+// Whether the call's end is then to be waited for.
+bool Tracer::alter(pid_t tid, const Registers& registers, const Intervention& wanted) {
+  Registers changed = registers;
+  auto altered = AlteredCall::with_arguments(wanted, event_of(tid, registers), changed);
+  if (!altered || !set_registers(tid, changed)) return false;
+  tracees_.at(tid).altered = std::move(altered);
+  tracees_.at(tid).is_observed = true;
+  return true;
+}
+
+void Tracer::let_altered_call_run(pid_t tid, const Registers& registers, const Intervention& wanted) {
+  if (!alter(tid, registers, wanted)) return let_call_run(tid, static_cast<uint32_t>(registers.orig_rax));
+  (void)let_finish(tid);
+}
+
 // A thread that is stopped stays so meanwhile; others go on.
 void Tracer::go_on_after(pid_t tid, uint64_t delay_ns, std::function<void()> go_on) {
   if (delay_ns == 0) return go_on();
   const uint64_t hold = tracees_.at(tid).hold = ++last_hold_;
-  observation_->delayed->after(delay_ns, [this, tid, hold, go_on = std::move(go_on)] {
+  delayed_.after(delay_ns, [this, tid, hold, go_on = std::move(go_on)] {
     post([this, tid, hold, go_on] {
       // It may have been killed, or its place taken by another thread's exec.
       auto found = tracees_.find(tid);
@@ -157,8 +162,8 @@ void Tracer::observe_return(pid_t tid, Registers registers) {
   tracee.is_observed = false;
   ProcessMemory memory(tid);
   observation_->observer.on_return(tid, static_cast<int64_t>(registers.rax), memory);
-  if (auto changed = std::exchange(tracee.changed_argument, std::nullopt)) {
-    argument_of(registers, changed->first) = changed->second;
+  if (auto altered = std::exchange(tracee.altered, std::nullopt)) {
+    altered->restore(registers);
     if (!set_registers(tid, registers)) return;
   }
   let_run(tid);

@@ -2,6 +2,9 @@
 // exit.
 #include <linux/audit.h>
 #include <sys/syscall.h>
+#include <unistd.h>
+
+#include <utility>
 
 #include "platform/loader/loader_abi.h"
 #include "platform/loader_call.h"
@@ -33,7 +36,12 @@ Result<void> Tracer::watch(const Watch& watch) {
 
 void Tracer::unwatch() {
   // Each thread stops once more and then runs on without.
-  run_on_tracer([this] { watch_.reset(); });
+  run_on_tracer([this] {
+    if (!watch_) return;
+    watch_.reset();
+    for (auto& [tid, tracee] : tracees_)
+      if (std::exchange(tracee.hold, 0) != 0) let_run(tid);
+  });
 }
 
 // Whether the stop is one that only a watch asked for, and is dealt with.
@@ -41,31 +49,58 @@ bool Tracer::handle_watched_stop(pid_t tid, const Registers& registers) {
   auto info = get_call_info(tid);
   if (!info) return true;  // killed
   if (info->op == PTRACE_SYSCALL_INFO_ENTRY) {
-    tell_watched_entry(tid, registers, *info);
-  } else if (is_end_of_exec(tid, registers)) {
-    return false;
-  } else {
-    tell_watched_return(tid, static_cast<int64_t>(registers.rax));
+    handle_watched_entry(tid, registers, *info);
+    return true;
   }
+  if (is_end_of_exec(tid, registers)) return false;
+  Registers after = registers;
+  if (auto altered = std::exchange(tracees_.at(tid).altered, std::nullopt)) {
+    altered->restore(after);
+    if (!set_registers(tid, after)) return true;
+  }
+  tell_watched_return(tid, static_cast<int64_t>(after.rax));
   let_run(tid);
   return true;
 }
 
-void Tracer::tell_watched_entry(pid_t tid, const Registers& registers, const CallInfo& info) {
-  Tracee& tracee = tracees_.at(tid);
-  tracee.is_past_exit = false;
-  if (!watch_) return;
+void Tracer::handle_watched_entry(pid_t tid, const Registers& registers, const CallInfo& info) {
+  tracees_.at(tid).is_past_exit = false;
   SyscallEvent event = event_of(tid, registers);
   if (info.arch != AUDIT_ARCH_X86_64) event.number |= kForeignCall;
+  if (tell_watched_entry(tid, registers, event))
+    if (auto wanted = watch_->observer.take_intervention(tid))
+      return intervene_at_entry(tid, registers, event, *wanted);
+  let_run(tid);
+}
+
+// Whether the observer was told.
+bool Tracer::tell_watched_entry(pid_t tid, const Registers& registers, const SyscallEvent& event) {
+  if (!watch_) return false;
+  Tracee& tracee = tracees_.at(tid);
   if (tracee.is_loading && event.number == SYS_munmap && event.args[1] == kScratchSize) {
     tracee.is_loading = false;
-    return;
+    return false;
   }
   // A process that the watch found in the loader shows the rest of its calls, but never this one.
   const bool is_own = tracee.is_loading || is_loader_call(event);
-  if (is_own || !watch_->traced.contains(event.number)) return;
+  if (is_own || !watch_->traced.contains(event.number)) return false;
   ProcessMemory memory(tid);
   (void)watch_->observer.on_call(event, memory, &registers);
+  return true;
+}
+
+// Before any filter sees the call. Whatever happens to the watch meanwhile, its end is a stop.
+void Tracer::intervene_at_entry(pid_t tid, const Registers& registers, const SyscallEvent& event,
+                                const Intervention& wanted) {
+  if (wanted.signal != 0) syscall(SYS_tgkill, tracees_.at(tid).tgid, tid, wanted.signal);
+  go_on_after(tid, wanted.delay_ns, [=, this] {
+    Registers changed = registers;
+    auto altered = wanted.result ? AlteredCall::with_result(*wanted.result, event, changed)
+                                 : AlteredCall::with_arguments(wanted, event, changed);
+    if (altered && !set_registers(tid, changed)) return;
+    tracees_.at(tid).altered = std::move(altered);
+    let_run(tid);
+  });
 }
 
 // Of a call that nobody was told of the observer knows nothing, and ignores it.

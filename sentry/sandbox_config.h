@@ -30,6 +30,8 @@ class LiveTrace {
  public:
   virtual ~LiveTrace() = default;
   virtual trace::Recorder& recorder() = 0;
+  // After the last event: what is left goes out.
+  virtual void finish() = 0;
 };
 // `options` as they were typed; the trace goes to `output`. From any thread.
 using BeginTrace = std::function<std::expected<std::unique_ptr<LiveTrace>, RunFailure>(

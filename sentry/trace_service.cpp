@@ -106,7 +106,7 @@ void TraceService::begin(Session session) {
 void TraceService::end_session() {
   if (!session_) return;
   platform_->unwatch();
-  session_->trace->recorder().finish();
+  session_->trace->finish();
   session_.reset();
 }
 

@@ -18,29 +18,40 @@
 #include "sentry/trace_messages.h"
 #include "tools/messages.h"
 #include "tools/named_sandbox.h"
+#include "tools/trace_recording.h"
 
 namespace sandbox::tools {
 
 namespace {
 
+// Between a trace, which has no such byte, and its findings.
+constexpr char kEndOfTrace = '\0';
+
 class OptionsTrace final : public LiveTrace {
  public:
   Parsed<void> begin(std::vector<std::string> words, UniqueFd output) {
     TRY(parse_words(app_, std::move(words)));
+    findings_.begin_within_program();
     auto recorder_options = TRY(options_.recorder_options());
-    outputs_ = trace::Outputs::over(std::move(output));
-    writer_ = TRY(options_.make_writer(*outputs_));
-    recorder_.emplace(std::move(recorder_options), *outputs_, *writer_);
+    recording_ = TRY(TraceRecording::create(options_, findings_, std::move(recorder_options),
+                                            trace::Outputs::over(std::move(output))));
     return {};
   }
-  trace::Recorder& recorder() override { return *recorder_; }
+  trace::Recorder& recorder() override { return recording_->recorder(); }
+  void finish() override {
+    recorder().finish();
+    if (!findings_.is_wanted()) return;
+    trace::Output& output = recording_->outputs().first();
+    (output.text() += kEndOfTrace) += findings_.found().to_message();
+    output.end_record();
+    output.flush();
+  }
 
  private:
   CLI::App app_{"", "trace"};
   TraceOptions options_{app_};
-  std::unique_ptr<trace::Outputs> outputs_;
-  std::unique_ptr<trace::Writer> writer_;
-  std::optional<trace::Recorder> recorder_;
+  TraceFindings findings_{app_};
+  std::unique_ptr<TraceRecording> recording_;
 };
 
 std::atomic<int> ending_socket{-1};
@@ -116,16 +127,26 @@ Result<void> write_all(int output, std::string_view text) {
   return {};
 }
 
-// Until the sentry closes. Errors: those of write; what the sentry still sends is then thrown away.
-Result<void> copy_trace(int socket, int output) {
+// Until the sentry closes; what follows the trace goes to `findings`. Errors: those of write; the rest of the
+// trace is then thrown away.
+Result<void> copy_trace(int socket, int output, std::string& findings) {
   std::array<char, 64 << 10> chunk;
   Result<void> result;
+  bool has_ended = false;
   for (;;) {
     const ssize_t count = ::read(socket, chunk.data(), chunk.size());
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return result;
+    std::string_view text(chunk.data(), static_cast<size_t>(count));
+    const std::string_view lines = has_ended ? "" : text.substr(0, text.find(kEndOfTrace));
+    text.remove_prefix(lines.size());
+    if (!has_ended && !text.empty()) {
+      has_ended = true;
+      text.remove_prefix(1);
+    }
+    findings += text;
     if (!result) continue;
-    result = write_all(output, {chunk.data(), static_cast<size_t>(count)});
+    result = write_all(output, lines);
     if (!result) ::shutdown(socket, SHUT_WR);
   }
 }
@@ -145,7 +166,7 @@ std::expected<std::unique_ptr<LiveTrace>, RunFailure> begin_live_trace(std::vect
   return trace;
 }
 
-int trace_named_sandbox(const std::string& name, const TraceOptions& options) {
+int trace_named_sandbox(const std::string& name, const TraceOptions& options, TraceFindings& findings) {
   auto state = open_state_directory();
   if (!state) return report(state.error());
   auto sandbox = find_sandbox(name);
@@ -155,6 +176,7 @@ int trace_named_sandbox(const std::string& name, const TraceOptions& options) {
     return report({.doing = fmt::format("trace the sandbox {}", printable(name)),
                    .reason = "it is traced from its start, or not started yet",
                    .advice = "start it with `sandbox run --name`"});
+  if (auto opened = findings.open(); !opened) return report(opened.error());
   auto outputs = options.open_outputs();
   if (!outputs) return report(outputs.error());
   auto words = options.words_for_sentry(**outputs);
@@ -169,7 +191,11 @@ int trace_named_sandbox(const std::string& name, const TraceOptions& options) {
   auto refusal = receive_trace_answer(socket->get());
   if (!refusal) return not_begun(refusal.error());
   if (*refusal) return report(**refusal);
-  auto copied = copy_trace(socket->get(), (*outputs)->first().descriptor());
+  std::string message;
+  auto copied = copy_trace(socket->get(), (*outputs)->first().descriptor(), message);
+  if (findings.is_wanted())
+    if (auto written = findings.write(Findings::from_message(message)); !written)
+      return report(written.error());
   if (copied || is_ending || copied.error() == Errno(EPIPE)) return 0;
   return report({.doing = "write the trace",
                  .reason = reason_of(copied.error()),

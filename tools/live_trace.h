@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "sentry/sandbox_config.h"
+#include "tools/trace_findings.h"
 #include "tools/trace_options.h"
 
 namespace sandbox::tools {
@@ -14,6 +15,6 @@ std::expected<std::unique_ptr<LiveTrace>, RunFailure> begin_live_trace(std::vect
                                                                        UniqueFd output);
 
 // `sandbox trace -p NAME`: until the sandbox ends, or a signal ends the trace. The exit code.
-int trace_named_sandbox(const std::string& name, const TraceOptions& options);
+int trace_named_sandbox(const std::string& name, const TraceOptions& options, TraceFindings& findings);
 
 }  // namespace sandbox::tools

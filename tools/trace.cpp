@@ -13,6 +13,7 @@
 #include "tools/sandbox_options.h"
 #include "tools/trace_findings.h"
 #include "tools/trace_options.h"
+#include "tools/trace_recording.h"
 #include "tools/trace_verbs.h"
 #include "tools/verbs.h"
 
@@ -161,39 +162,29 @@ int verb_trace(int argc, char** argv) {
          .advice = "sandbox trace -- PROGRAM, or sandbox trace --pid PID"});
   auto name = options.named_sandbox();
   if (!name) return report(name.error());
-  if (*name && findings.is_wanted())
-    return report({.doing = "understand the command line",
-                   .reason = "--profile, --files and --explain need a whole run",
-                   .advice = "leave -p out and name the program"});
-  if (*name && options.injects())
-    return report({.doing = "understand the command line",
-                   .reason = "--inject is for a trace that begins with the program or on the host",
-                   .advice = "leave -p out and name the program"});
-  survive_closed_pipes();
-  if (*name) return trace_named_sandbox(**name, options);
-
-  auto recorder_options = options.recorder_options();
-  if (!recorder_options) return report(recorder_options.error());
   if (findings.is_wanted() && options.has_filters())
     return report({.doing = "understand the command line",
                    .reason = "--profile, --files and --explain look at all calls",
                    .advice = "leave the filters out"});
+  survive_closed_pipes();
+  if (*name) return trace_named_sandbox(**name, options, findings);
+
+  auto recorder_options = options.recorder_options();
+  if (!recorder_options) return report(recorder_options.error());
   if (auto opened = findings.open(); !opened) return report(opened.error());
-  findings.prepare(*recorder_options);
-  if (!options.shows_anyway()) findings.narrow(*recorder_options);
   auto outputs = options.open_outputs();
   if (!outputs) return report(outputs.error());
-  auto writer = options.make_writer(**outputs);
-  if (!writer) return report(writer.error());
-  trace::WriterGroup writers;
-  if (!findings.is_wanted() || options.shows_anyway()) writers.add(**writer);
-  findings.add_writers(writers);
-  trace::Recorder recorder(*std::move(recorder_options), **outputs, writers);
+  if (options.is_attaching()) findings.begin_within_program();
+  auto recording =
+      TraceRecording::create(options, findings, *std::move(recorder_options), *std::move(outputs));
+  if (!recording) return report(recording.error());
+  trace::Recorder& recorder = (*recording)->recorder();
   const int exit_code = options.is_on_host()
                             ? trace_on_host(options, cut.program, recorder)
                             : trace_in_sandbox(sandbox_options, std::move(cut.program), recorder);
-  warn_of_losses(**outputs, options.output());
-  if (auto written = findings.finish(); !written) return report(written.error());
+  warn_of_losses((*recording)->outputs(), options.output());
+  if (!findings.is_wanted()) return exit_code;
+  if (auto written = findings.write(findings.found()); !written) return report(written.error());
   return exit_code;
 }
 

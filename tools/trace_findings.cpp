@@ -144,6 +144,31 @@ void merge_file_list(std::string_view text, std::map<std::string, trace::FileAcc
   }
 }
 
+// Three texts with NUL behind each; none has one inside.
+std::string Findings::to_message() const {
+  std::string message = fmt::format("{}", fmt::join(calls, "\n"));
+  (message += '\0') += file_list_text(files);
+  (message += '\0') += explanation;
+  return message += '\0';
+}
+
+Findings Findings::from_message(std::string_view message) {
+  const auto take = [&] {
+    const std::string_view text = message.substr(0, message.find('\0'));
+    message.remove_prefix(std::min(message.size(), text.size() + 1));
+    return text;
+  };
+  Findings findings;
+  for (std::string_view calls = take(); !calls.empty();) {
+    const std::string_view name = calls.substr(0, calls.find('\n'));
+    calls.remove_prefix(std::min(calls.size(), name.size() + 1));
+    findings.calls.emplace(name);
+  }
+  merge_file_list(take(), findings.files);
+  findings.explanation = take();
+  return findings;
+}
+
 TraceFindings::TraceFindings(CLI::App& app) {
   app.add_option("--profile", profile_path_,
                  "write an OCI seccomp profile of the calls that were used; runs add to it")
@@ -188,12 +213,15 @@ void TraceFindings::add_writers(trace::WriterGroup& writers) {
   if (explains_) writers.add(history_);
 }
 
-Parsed<void> TraceFindings::finish() {
-  if (explains_ && !history_.explanation().empty())
-    fmt::print(stderr, "explanation: {}", history_.explanation());
+Findings TraceFindings::found() const {
+  return {used_calls_.names(), files_.files(), history_.explanation()};
+}
+
+Parsed<void> TraceFindings::write(const Findings& findings) {
+  if (explains_ && !findings.explanation.empty()) fmt::print(stderr, "explanation: {}", findings.explanation);
   if (!profile_path_.empty()) {
     const std::string doing = fmt::format("write the seccomp profile {}", printable(profile_path_));
-    std::set<std::string> calls = used_calls_.names();
+    std::set<std::string> calls = findings.calls;
     calls.insert(std::begin(kAlwaysUsed), std::end(kAlwaysUsed));
     TRY(update(profile_file_.get(), doing, [&](const std::string& text) -> Parsed<std::string> {
       ordered_json document = TRY(profile_in(text, doing));
@@ -203,7 +231,7 @@ Parsed<void> TraceFindings::finish() {
   if (!files_path_.empty()) {
     const std::string doing = fmt::format("write the list of files {}", printable(files_path_));
     TRY(update(files_file_.get(), doing, [&](const std::string& text) -> Parsed<std::string> {
-      std::map<std::string, trace::FileAccess> files = files_.files();
+      std::map<std::string, trace::FileAccess> files = findings.files;
       merge_file_list(text, files);
       return file_list_text(files);
     }));

@@ -2,6 +2,7 @@
 // (--profile), a list of files (--files), and why the program failed (--explain).
 #pragma once
 
+#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <set>
@@ -17,6 +18,16 @@
 
 namespace sandbox::tools {
 
+struct Findings {
+  std::set<std::string> calls;
+  std::map<std::string, trace::FileAccess> files;
+  std::string explanation;
+
+  // For another process. What is no such message says less.
+  std::string to_message() const;
+  static Findings from_message(std::string_view message);
+};
+
 class TraceFindings {
  public:
   // Binds the options to `app`.
@@ -31,8 +42,12 @@ class TraceFindings {
   // Leaves other calls at full speed, as nobody is shown them.
   void narrow(trace::RecorderOptions& options) const;
   void add_writers(trace::WriterGroup& writers);
-  // After the run: writes the files, and the explanation to standard error.
-  Parsed<void> finish();
+  // The program runs already: whichever of its processes fails last is explained, not the first one alone.
+  void begin_within_program() { history_.begin_within_program(); }
+  // After the run.
+  Findings found() const;
+  // Writes the files, and the explanation to standard error.
+  Parsed<void> write(const Findings& findings);
 
  private:
   class UsedCallsWriter final : public trace::Writer {

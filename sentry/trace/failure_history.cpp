@@ -259,12 +259,13 @@ void FailureHistory::on_death(const DeathEvent& event) {
   process.wait_status = event.wait_status;
   if (WIFSIGNALED(event.wait_status)) process.sender = signalled_[process.pid][WTERMSIG(event.wait_status)];
   const bool has_succeeded = WIFEXITED(event.wait_status) && WEXITSTATUS(event.wait_status) == 0;
-  if (has_succeeded && process.pid != first_) {
+  if (has_succeeded && (process.pid != first_ || has_begun_within_)) {
     // Nobody will ask about it.
     process.failures.clear();
     process.words.clear();
   }
-  if (process.pid == first_) explanation_ = explain(*this, process, *surroundings_);
+  const bool is_asked_about = has_begun_within_ ? !has_succeeded : process.pid == first_;
+  if (is_asked_about) explanation_ = explain(*this, process, *surroundings_);
 }
 
 }  // namespace sandbox::trace

@@ -61,6 +61,8 @@ class FailureHistory final : public Writer {
   void on_birth(const BirthEvent& event) override;
   void on_death(const DeathEvent& event) override;
 
+  // The trace does not begin with the program: whichever process fails last is explained.
+  void begin_within_program() { has_begun_within_ = true; }
   // What led to the end of the first process, in words, one aspect a line; "" while it lives.
   const std::string& explanation() const { return explanation_; }
 
@@ -78,6 +80,7 @@ class FailureHistory final : public Writer {
   static constexpr size_t kMaxFailures = 512, kMaxDirectories = 10, kMaxWords = 4096, kMaxProcesses = 10'000;
 
   Surroundings* surroundings_ = nullptr;
+  bool has_begun_within_ = false;
   pid_t first_ = 0;
   std::map<pid_t, ProcessHistory> processes_;
   std::map<std::string, pid_t> bound_;

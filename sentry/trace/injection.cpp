@@ -2,6 +2,7 @@
 #include "sentry/trace/injection.h"
 
 #include <fmt/format.h>
+#include <limits.h>
 
 #include <algorithm>
 #include <charconv>
@@ -131,7 +132,49 @@ std::optional<size_t> count_argument(const SyscallRow& row) {
   return std::nullopt;
 }
 
+bool moves_vector(const SyscallRow& row) {
+  constexpr std::string_view kMoving[] = {"readv", "writev", "preadv", "pwritev", "preadv2", "pwritev2"};
+  return std::ranges::find(kMoving, row.name) != std::end(kMoving);
+}
+
+// Cuts the array so that no more than `most` bytes are left.
+void cut(std::vector<iovec>& vector, uint64_t most) {
+  size_t count = 0;
+  for (; count < vector.size() && most > 0; ++count) {
+    vector[count].iov_len = std::min<uint64_t>(vector[count].iov_len, most);
+    most -= vector[count].iov_len;
+  }
+  vector.resize(count);
+}
+
+// `most_of` says how many of all its bytes a call is to move, at least 1.
+template <typename MostOf>
+void shorten(const DecodedCall& call, GuestMemory& memory, MostOf most_of, platform::Intervention& wanted) {
+  if (const auto index = count_argument(*call.row)) {
+    const uint64_t all = call.registers[*index], most = most_of(all);
+    if (most < all) wanted.argument = {*index, most};
+    return;
+  }
+  constexpr size_t kArray = platform::Intervention::kVectorArgument;
+  const uint64_t length = call.registers[kArray + 1];
+  if (!moves_vector(*call.row) || length == 0 || length > IOV_MAX) return;
+  auto vector = memory.read_array(GuestPtr<const iovec>(call.registers[kArray]), length);
+  if (!vector) return;
+  uint64_t all = 0;
+  for (const iovec& part : *vector)
+    if (__builtin_add_overflow(all, part.iov_len, &all)) return;  // the call fails
+  const uint64_t most = most_of(all);
+  if (most >= all) return;
+  cut(*vector, most);
+  wanted.vector = *std::move(vector);
+}
+
 }  // namespace
+
+uint64_t Injection::most_of(uint64_t all, uint64_t chance) const {
+  if (*most_bytes != kRandomBytes || all == 0) return *most_bytes;
+  return 1 + chance % all;
+}
 
 std::expected<Injection, std::string> Injection::parse(std::string_view text) {
   Injection rule;
@@ -174,7 +217,8 @@ uint64_t Injector::draw(size_t rule, pid_t pid, uint64_t count) {
   return number ^ (number >> 31);
 }
 
-std::optional<platform::Intervention> Injector::decide(const CallEvent& event, DescriptorNames* names) {
+std::optional<platform::Intervention> Injector::decide(const CallEvent& event, GuestMemory& memory,
+                                                       DescriptorNames* names) {
   for (size_t i = 0; i < rules_.size(); ++i) {
     const Injection& rule = rules_[i];
     if (!rule.filter.calls.contains(event.call.number) || !rule.filter.may_pass(event, names)) continue;
@@ -185,12 +229,8 @@ std::optional<platform::Intervention> Injector::decide(const CallEvent& event, D
     const uint64_t number = draw(i, event.thread.pid, count);
     if (static_cast<double>(number >> 11) >= rule.probability * 0x1p53) continue;
     platform::Intervention wanted{.result = rule.result, .signal = rule.signal, .delay_ns = rule.delay_ns};
-    const auto index = event.call.row != nullptr ? count_argument(*event.call.row) : std::nullopt;
-    if (rule.most_bytes && index && event.call.registers[*index] > 1) {
-      const uint64_t all = event.call.registers[*index];
-      const uint64_t most = *rule.most_bytes == Injection::kRandomBytes ? 1 + number % all : *rule.most_bytes;
-      if (most < all) wanted.argument = {*index, most};
-    }
+    if (rule.most_bytes && event.call.row != nullptr)
+      shorten(event.call, memory, [&](uint64_t all) { return rule.most_of(all, number); }, wanted);
     if (wanted.does_something()) return wanted;
   }
   return std::nullopt;

@@ -28,6 +28,8 @@ struct Injection {
   // Bytes that a read or write moves at most; kRandomBytes: from 1 to all of them.
   std::optional<uint64_t> most_bytes;
   static constexpr uint64_t kRandomBytes = UINT64_MAX;
+  // Of a call that asks for `all`; `chance` is any number.
+  uint64_t most_of(uint64_t all, uint64_t chance) const;
 
   // "openat:path=/data/*:error=ENOSPC:when=3+2": calls as -e has them, then path=GLOB, fd=N, error=NAME,
   // retval=N, signal=NAME, delay=10ms, short=N|random, when=FIRST[..LAST][+[STEP]], probability=0.1. The
@@ -47,7 +49,8 @@ class Injector {
   platform::CallSet calls() const;
   // What becomes of a call that is about to be made: the first rule that has a word for it decides. `names`
   // may be null unless needs_names().
-  std::optional<platform::Intervention> decide(const CallEvent& event, DescriptorNames* names);
+  std::optional<platform::Intervention> decide(const CallEvent& event, GuestMemory& memory,
+                                               DescriptorNames* names);
 
  private:
   // The same number for the same run, evenly spread.

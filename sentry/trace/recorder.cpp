@@ -110,7 +110,7 @@ Interest Recorder::on_call(const platform::SyscallEvent& event, GuestMemory& mem
   call.call =
       decoder_.entry(event.number, event.args, {memory, options_.describes_descriptors ? names : nullptr});
   if (options_.resolves_paths) call.paths = named_paths(call.call, *names);
-  if (options_.injector) thread.intervention = options_.injector->decide(call, names);
+  if (options_.injector) thread.intervention = options_.injector->decide(call, memory, names);
   thread.was_injected = thread.intervention.has_value();
   if (!options_.filter.calls.contains(event.number) || !options_.filter.may_pass(call, names)) {
     thread.pending.reset();

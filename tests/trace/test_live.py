@@ -1,6 +1,7 @@
 """`sandbox trace -p NAME`: watching a sandbox that runs already, through its sentry."""
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -84,6 +85,72 @@ def test_filters_stacks_and_formats(folder):
             check("getppid" in summary.stderr, summary.stderr)
 
 
+def test_findings(folder):
+    for engine in ENGINES:
+        profile, files = f"{folder}/profile-{engine}", f"{folder}/files-{engine}"
+        with Running("sh", "-c", "while :; do cat /etc/hostname /etc/no-such > /dev/null 2>&1; mkdir /tmp/d; rmdir /tmp/d; sleep 0.02; done", engine=engine) as running:
+            tracer = running.trace("-o", f"{folder}/trace", "--profile", profile, "--files", files, "--explain", stderr=subprocess.PIPE, text=True)
+            seen = lambda word: os.path.exists(f"{folder}/trace") and word in open(f"{folder}/trace").read()
+            wait_until(lambda: seen("rmdir(") and seen("exited with 1"), "too little is traced")
+            tracer.send_signal(signal.SIGINT)
+            _, text = tracer.communicate(timeout=20)
+            equal((engine, tracer.returncode, running.process.poll()), (engine, 0, None))
+            with open(profile) as file:
+                check({"openat", "mkdir", "rmdir", "wait4"} <= set(json.load(file)["syscalls"][0]["names"]))
+            with open(files) as file:
+                lines = file.read().splitlines()
+            check("r-- /etc/hostname" in lines and "-w- /tmp/d" in lines and "-w- /dev/null" in lines and "--x /usr/bin/cat" in lines, lines)
+            check("explanation: /usr/bin/cat" in text and "/etc/no-such does not exist" in text, text)
+            with open(f"{folder}/trace", "rb") as file:
+                check(b"\0" not in file.read())
+            os.unlink(f"{folder}/trace")
+
+
+def test_explained_end(folder):
+    """The end of the sandbox itself."""
+    for engine in ENGINES:
+        with Running("sh", "-c", f"while [ ! -e {folder}/go-{engine} ]; do sleep 0.02; done; exec cat /etc/no-such", engine=engine) as running:
+            path = f"{folder}/trace-{engine}"
+            tracer = running.trace("--explain", "-o", path, stderr=subprocess.PIPE, text=True)
+            wait_until(lambda: os.path.exists(path) and os.path.getsize(path) > 0, "nothing is traced")
+            open(f"{folder}/go-{engine}", "w").close()
+            _, text = tracer.communicate(timeout=20)
+            equal((engine, running.process.wait(20)), (engine, 1))
+            check(text.startswith("explanation: /usr/bin/cat") and "/etc/no-such does not exist" in text, text)
+
+
+def test_injection(folder):
+    script = "n=0; while [ ! -e %s/end ]; do n=$((n + 1)); mkdir /tmp/d$n; rmdir /tmp/d$n; sleep 0.02; done; exit 6" % folder
+    for engine in ENGINES:
+        with Running("sh", "-c", script, engine=engine) as running:
+            def injected(rule, pattern):
+                lines = []
+                tracer = running.trace("-o", f"{folder}/trace", "--inject", rule)
+                def has_come():
+                    lines[:] = calls_of(open(f"{folder}/trace", errors="replace").read().splitlines()) if os.path.exists(f"{folder}/trace") else []
+                    return any(re.search(pattern, line) for line in lines)
+                wait_until(has_come, lines)
+                tracer.send_signal(signal.SIGINT)
+                equal((engine, rule, tracer.wait(20), running.process.poll()), (engine, rule, 0, None))
+                os.unlink(f"{folder}/trace")
+
+            injected("mkdir:error=ENOSPC", r'^mkdir\("/tmp/d\d+", 0777\) = -1 ENOSPC .*\(INJECTED\)$')
+            injected("umask:retval=077", r"^wait4\(")  # nobody calls it
+            injected("read:short=100", r"^read\(3, .*, 832\) = 100 \(INJECTED\)$")
+            injected("pread64:retval=-5", r"^pread64\(.*\) = -1 EIO .*\(INJECTED\)$")
+            injected("execve:error=ENOMEM:when=1", r"^execve\(.*\) = -1 ENOMEM .*\(INJECTED\)$")
+            injected("rmdir:signal=SIGTERM", r"^--- SIGTERM .*$")
+            injected("getdents64,newfstatat,rmdir:delay=20ms", r"^rmdir\(.*\) = 0")
+            # Who is held goes on when the trace ends.
+            injected("rmdir:delay=60s", r'^execve\("/usr/bin/rmdir", .*\) = 0')
+            open(f"{folder}/end", "w").close()
+            # Of those that failed nothing is left but their words.
+            equal((engine, running.process.wait(20)), (engine, 6))
+            text = running.process.stderr.read()
+            check("No space left on device" in text and "Input/output error" in text, text)
+        os.unlink(f"{folder}/end")
+
+
 def test_end_of_the_sandbox(folder):
     for engine in ENGINES:
         with Running("sh", "-c", f"trap 'exit 3' USR1; {LOOP}", engine=engine) as running:
@@ -113,7 +180,7 @@ def test_refusals():
     refused(sandbox("trace", "-p", "a", "-p", "1"), "besides")
     refused(sandbox("trace", "-p", "a", "--host"), "besides")
     refused(sandbox("trace", "-p", "a", "true"), "both")
-    refused(sandbox("trace", "-p", "a", "--files", "/dev/null"), "--files")
+    refused(sandbox("trace", "-p", "a", "--explain", "-Z"), "--explain")
     with Running("sleep", "20") as running:
         refused(sandbox("trace", "-p", running.name, "--where", "nosuch == 1"), "nosuch")
         refused(sandbox("trace", "-p", running.name, "--rootfs", "/x"), "--rootfs")
