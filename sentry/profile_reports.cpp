@@ -53,7 +53,7 @@ ProfileReports::Interest ProfileReports::on_call_against_profile(const platform:
   trace::append_entry(text, call);
   const pid_t pid = subject_->identify(event.host_tid).pid;
   std::string who;
-  trace::append_text(who, trace::Value::string(subject_->command_of(event.host_tid)));
+  trace::append_text(who, trace::Value::string(subject_->surroundings().command_of(event.host_tid)));
   waiting_[event.host_tid] =
       fmt::format("process {} ({}) called {}: the seccomp profile {}", pid, who, text, consequence);
   return Interest::kRegisters;

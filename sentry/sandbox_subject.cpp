@@ -41,15 +41,6 @@ trace::ThreadIdentity SandboxSubject::identify(pid_t host_tid) {
   return {status->inside_tid, status->inside_tgid};
 }
 
-std::string SandboxSubject::command_of(pid_t host_tid) {
-  std::string path = fmt::format("{}/comm", host_tid);
-  UniqueFd file(::openat(view_.host_proc(), path.c_str(), O_RDONLY | O_CLOEXEC));
-  char name[32];
-  ssize_t length = file ? ::read(file.get(), name, sizeof name) : 0;
-  if (length > 0 && name[length - 1] == '\n') --length;
-  return length > 0 ? std::string(name, static_cast<size_t>(length)) : "";
-}
-
 std::unique_ptr<trace::DescriptorNames> SandboxSubject::names_of(pid_t host_tid) {
   return std::make_unique<SandboxDescriptorNames>(view_, identify(host_tid));
 }

@@ -15,7 +15,6 @@ class SandboxSubject final : public trace::Subject {
       : view_(view), surroundings_(config, sentry, registration) {}
 
   trace::ThreadIdentity identify(pid_t host_tid) override;
-  std::string command_of(pid_t host_tid) override;
   std::unique_ptr<trace::DescriptorNames> names_of(pid_t host_tid) override;
   uint64_t handled_signals_of(pid_t host_tid) override;
   platform::MemoryMap memory_map_of(pid_t host_tid) override;

@@ -11,6 +11,7 @@
 #include "platform/seccomp_profile.h"
 #include "sandbox/syscall_table.h"
 #include "sentry/task_status.h"
+#include "vfs/synthetic/host_file.h"
 
 namespace sandbox {
 
@@ -102,6 +103,12 @@ trace::MountFacts SandboxSurroundings::mount_at(const std::string& path) {
     facts.in_words += fmt::format(", writes kept in {}", config_.overlay_directory);
   }
   return facts;
+}
+
+std::string SandboxSurroundings::command_of(pid_t host_tid) {
+  std::string name = vfs::read_host_file(sentry_.host_proc(), fmt::format("{}/comm", host_tid)).value_or("");
+  if (name.ends_with('\n')) name.pop_back();
+  return name;
 }
 
 std::optional<Credentials> SandboxSurroundings::credentials_of(pid_t host_tid) {

@@ -20,6 +20,7 @@ class SandboxSurroundings final : public trace::Surroundings {
   Result<std::string> head_of(const std::string& path, size_t bytes) override;
   Result<struct statfs> space_at(const std::string& path) override;
   trace::MountFacts mount_at(const std::string& path) override;
+  std::string command_of(pid_t host_tid) override;
   std::optional<Credentials> credentials_of(pid_t host_tid) override;
   std::string own_refusal(const platform::SyscallEvent& event, Errno error) override;
   std::string own_kill() override;

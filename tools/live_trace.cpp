@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <climits>
+#include <functional>
 
 #include "platform/pidfd.h"
 #include "sentry/trace_messages.h"
@@ -32,6 +33,7 @@ class OptionsTrace final : public LiveTrace {
   Parsed<void> begin(std::vector<std::string> words, UniqueFd output) {
     TRY(parse_words(app_, std::move(words)));
     findings_.begin_within_program();
+    options_.write_for_other_command();
     auto recorder_options = TRY(options_.recorder_options());
     recording_ = TRY(TraceRecording::create(options_, findings_, std::move(recorder_options),
                                             trace::Outputs::over(std::move(output))));
@@ -127,9 +129,12 @@ Result<void> write_all(int output, std::string_view text) {
   return {};
 }
 
-// Until the sentry closes; what follows the trace goes to `findings`. Errors: those of write; the rest of the
-// trace is then thrown away.
-Result<void> copy_trace(int socket, int output, std::string& findings) {
+// Takes a part of the trace. Errors: those of write.
+using ShowTrace = std::function<Result<void>(std::string_view)>;
+
+// Until the sentry closes; what follows the trace goes to `findings`. Errors: those of `show`; the rest of
+// the trace is then thrown away.
+Result<void> copy_trace(int socket, const ShowTrace& show, std::string& findings) {
   std::array<char, 64 << 10> chunk;
   Result<void> result;
   bool has_ended = false;
@@ -146,9 +151,21 @@ Result<void> copy_trace(int socket, int output, std::string& findings) {
     }
     findings += text;
     if (!result) continue;
-    result = write_all(output, lines);
+    result = show(lines);
     if (!result) ::shutdown(socket, SHUT_WR);
   }
+}
+
+Parsed<ShowTrace> show_trace(const TraceOptions& options, trace::Outputs& outputs) {
+  if (!options.is_top())
+    return [output = outputs.first().descriptor()](std::string_view text) { return write_all(output, text); };
+  auto view = TRY(options.top_view(outputs));
+  return [view = std::move(view), messages = trace::TopMessages(),
+          &output = outputs.first()](std::string_view text) mutable -> Result<void> {
+    for (trace::TopTable& table : messages.take(text)) view(std::move(table));
+    if (output.failure()) return std::unexpected(*output.failure());
+    return {};
+  };
 }
 
 RunFailure not_met(const std::string& name, Errno error) {
@@ -191,8 +208,10 @@ int trace_named_sandbox(const std::string& name, const TraceOptions& options, Tr
   auto refusal = receive_trace_answer(socket->get());
   if (!refusal) return not_begun(refusal.error());
   if (*refusal) return report(**refusal);
+  auto show = show_trace(options, **outputs);
+  if (!show) return report(show.error());
   std::string message;
-  auto copied = copy_trace(socket->get(), (*outputs)->first().descriptor(), message);
+  auto copied = copy_trace(socket->get(), *show, message);
   if (findings.is_wanted())
     if (auto written = findings.write(Findings::from_message(message)); !written)
       return report(written.error());

@@ -12,6 +12,7 @@
 #include "sentry/trace/perfetto_writer.h"
 #include "sentry/trace/top_writer.h"
 #include "tools/messages.h"
+#include "tools/top_keys.h"
 
 namespace sandbox::tools {
 
@@ -93,9 +94,8 @@ void TraceOptions::add_output_options(CLI::App& app) {
       ->capture_default_str();
   app.add_flag("-c,--summary", is_summary_, "count calls and their times instead of showing them");
   app.add_flag("--top", is_top_, "show each second how busy each process is instead of its calls");
-  app.add_option("--sort", sort_, "order of the summary")
-      ->type_name("time|calls|errors|name")
-      ->capture_default_str();
+  app.add_option("--sort", sort_, "order of the summary (default: time), or of --top (default: calls)")
+      ->type_name("time|calls|errors|latency|name");
   app.add_option("--color", colour_, "colours of text")
       ->type_name("auto|always|never")
       ->capture_default_str();
@@ -263,6 +263,21 @@ Parsed<trace::TextOptions> TraceOptions::text_options(const trace::Outputs& outp
   return options;
 }
 
+Parsed<std::function<void(trace::TopTable)>> TraceOptions::top_view(trace::Outputs& outputs) const {
+  const auto order = sort_.empty() ? trace::TopOrder::kCalls : trace::find_top_order(sort_);
+  if (!order)
+    return refuse(fmt::format("{} is none of the values of --sort", printable(sort_)),
+                  "--sort calls|errors|latency|time|name");
+  auto screen = std::make_shared<trace::TopScreen>(*order, outputs.first());
+  // A program that was started from here may want to read the keys itself.
+  std::shared_ptr<TopKeys> keys;
+  if (is_attaching() && outputs.is_terminal())
+    keys = TopKeys::listen([screen](char key) {
+      if (auto wanted = trace::find_top_order(key)) screen->set_order(*wanted);
+    });
+  return [screen, keys](trace::TopTable table) { screen->show(std::move(table)); };
+}
+
 Parsed<std::unique_ptr<trace::Writer>> TraceOptions::make_writer(trace::Outputs& outputs) const {
   if (format_ != "text" && format_ != "jsonl" && format_ != "perfetto")
     return refuse(fmt::format("{} is none of the values of --format", printable(format_)),
@@ -270,7 +285,14 @@ Parsed<std::unique_ptr<trace::Writer>> TraceOptions::make_writer(trace::Outputs&
   if (is_top_) {
     if (is_summary_ || is_per_process_ || format_ != "text")
       return refuse("--top is a view of its own", "without --summary, --format and --output-per-process");
-    return std::make_unique<trace::TopWriter>(outputs);
+    auto show = TRY(top_view(outputs));
+    if (writes_for_other_command_)
+      show = [&output = outputs.first()](const trace::TopTable& table) {
+        output.text() += table.to_message();
+        output.end_record();
+        output.flush();
+      };
+    return std::make_unique<trace::TopWriter>(std::move(show));
   }
   if (is_summary_) {
     if (format_ == "perfetto") return refuse("a summary has no times to draw", "--format text or jsonl");
@@ -278,14 +300,14 @@ Parsed<std::unique_ptr<trace::Writer>> TraceOptions::make_writer(trace::Outputs&
     using Order = trace::SummaryOptions::Order;
     constexpr std::pair<std::string_view, Order> kOrders[] = {
         {"time", Order::kTime}, {"calls", Order::kCalls}, {"errors", Order::kErrors}, {"name", Order::kName}};
-    bool is_known = false;
+    bool is_known = sort_.empty();
     for (auto [word, order] : kOrders) {
       if (sort_ != word) continue;
       options.order = order;
       is_known = true;
     }
     if (!is_known)
-      return refuse(fmt::format("{} is none of the values of --sort", printable(sort_)),
+      return refuse(fmt::format("{} is none of the values of --sort for a summary", printable(sort_)),
                     "--sort time|calls|errors|name");
     if (format_ == "jsonl") options.form = trace::SummaryOptions::Form::kJson;
     return std::make_unique<trace::SummaryWriter>(options, outputs);

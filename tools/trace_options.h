@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "sentry/trace/recorder.h"
 #include "sentry/trace/summary_writer.h"
 #include "sentry/trace/text_writer.h"
+#include "sentry/trace/top_table.h"
 #include "tools/command_line.h"
 #include "tools/run_options.h"
 
@@ -27,6 +29,11 @@ class TraceOptions {
   Parsed<trace::RecorderOptions> recorder_options() const;
   Parsed<std::unique_ptr<trace::Outputs>> open_outputs() const;
   Parsed<std::unique_ptr<trace::Writer>> make_writer(trace::Outputs& outputs) const;
+  // Where --top shows its tables. `outputs` outlives it. Errors: no such order.
+  Parsed<std::function<void(trace::TopTable)>> top_view(trace::Outputs& outputs) const;
+  // The trace goes to another command, which was given these options and shows --top by itself.
+  void write_for_other_command() { writes_for_other_command_ = true; }
+  bool is_top() const { return is_top_; }
 
   bool is_on_host() const { return is_on_host_ || !pids().empty(); }
   // What -p names: processes by number, or a sandbox.
@@ -53,8 +60,7 @@ class TraceOptions {
   Parsed<trace::TextOptions> text_options(const trace::Outputs& outputs) const;
 
   CLI::App& app_;
-  std::string output_, format_ = "text", sort_ = "time", colour_ = "auto", min_duration_, where_,
-                       instructions_;
+  std::string output_, format_ = "text", sort_, colour_ = "auto", min_duration_, where_, instructions_;
   std::vector<std::string> calls_, paths_, errors_, processes_;
   std::vector<std::string> targets_;
   std::vector<int> descriptors_;
@@ -67,6 +73,7 @@ class TraceOptions {
        is_verbose_ = false;
   bool names_arguments_ = false, describes_descriptors_ = false, shows_duration_ = false,
        is_relative_ = false;
+  bool writes_for_other_command_ = false;
   bool shows_stacks_ = false, wants_failures_ = false, wants_successes_ = false;
 };
 

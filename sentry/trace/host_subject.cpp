@@ -31,12 +31,6 @@ class HostSubject final : public Subject {
     if (place == std::string::npos) return {host_tid, host_tid};
     return {host_tid, std::atoi(status->c_str() + place + std::strlen("\nTgid:"))};
   }
-  std::string command_of(pid_t host_tid) override {
-    auto name = platform::read_host_file(fmt::format("/proc/{}/comm", host_tid));
-    if (!name) return "";
-    if (name->ends_with('\n')) name->pop_back();
-    return *std::move(name);
-  }
   std::unique_ptr<DescriptorNames> names_of(pid_t host_tid) override {
     return std::make_unique<HostDescriptorNames>(host_tid);
   }

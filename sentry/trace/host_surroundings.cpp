@@ -65,6 +65,12 @@ MountFacts HostSurroundings::mount_at(const std::string& path) {
   return found != nullptr ? *found : MountFacts{};
 }
 
+std::string HostSurroundings::command_of(pid_t host_tid) {
+  std::string name = platform::read_host_file(fmt::format("/proc/{}/comm", host_tid)).value_or("");
+  if (name.ends_with('\n')) name.pop_back();
+  return name;
+}
+
 std::optional<Credentials> HostSurroundings::credentials_of(pid_t host_tid) {
   auto text = platform::read_host_file(fmt::format("/proc/{}/status", host_tid));
   if (!text) return std::nullopt;

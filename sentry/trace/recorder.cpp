@@ -49,7 +49,7 @@ void Recorder::add_thread(pid_t host_tid) {
 
 void Recorder::look_at_process(pid_t tid, Thread& thread) {
   if (options_.filter.processes.empty()) return;
-  thread.command = subject_->command_of(tid);
+  thread.command = subject_->surroundings().command_of(tid);
   thread.is_admitted = options_.filter.admits_process(thread.identity, thread.command);
 }
 

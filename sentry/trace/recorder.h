@@ -26,8 +26,6 @@ class Subject : public platform::MappedFiles {
  public:
   // Ids as the program sees them. Zeroes when the thread is gone.
   virtual ThreadIdentity identify(pid_t host_tid) = 0;
-  // Its command name, as prctl(PR_GET_NAME) gives it.
-  virtual std::string command_of(pid_t host_tid) = 0;
   virtual std::unique_ptr<DescriptorNames> names_of(pid_t host_tid) = 0;
   // The signals that it catches or ignores; bit 0 is signal 1.
   virtual uint64_t handled_signals_of(pid_t host_tid) = 0;

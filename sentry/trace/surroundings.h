@@ -40,6 +40,8 @@ class Surroundings {
   virtual Result<struct statfs> space_at(const std::string& path) = 0;
   virtual MountFacts mount_at(const std::string& path) = 0;
 
+  // Its name, as prctl(PR_GET_NAME) gives it; "" when it is gone.
+  virtual std::string command_of(pid_t host_tid) = 0;
   // Of a thread that is stopped. Nothing when it is gone.
   virtual std::optional<Credentials> credentials_of(pid_t host_tid) = 0;
   // Why the sandbox itself, and no file or limit, lets this call fail with that error; "" when it does not.
@@ -60,6 +62,7 @@ class HostSurroundings : public Surroundings {
   Result<std::string> head_of(const std::string& path, size_t bytes) override;
   Result<struct statfs> space_at(const std::string& path) override;
   MountFacts mount_at(const std::string& path) override;
+  std::string command_of(pid_t host_tid) override;
   std::optional<Credentials> credentials_of(pid_t host_tid) override;
   std::string own_refusal(const platform::SyscallEvent&, Errno) override { return ""; }
   std::string own_kill() override { return ""; }

@@ -1,21 +1,24 @@
 // TopWriter: instead of the calls, every second how many each process makes, fails in, and waits for.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 #include "sentry/trace/event.h"
-#include "sentry/trace/output.h"
 #include "sentry/trace/summary_writer.h"
+#include "sentry/trace/surroundings.h"
+#include "sentry/trace/top_table.h"
 
 namespace sandbox::trace {
 
-// A table a second in which something was called, and one at the end; busiest process first. On a terminal
-// each takes the place of the one before.
+// A table a second in which something was called, and one at the end.
 class TopWriter final : public Writer {
  public:
-  explicit TopWriter(Outputs& outputs) : output_(outputs.first()) {}
+  explicit TopWriter(std::function<void(TopTable)> show) : show_(std::move(show)) {}
 
+  void set_surroundings(Surroundings& surroundings) override { surroundings_ = &surroundings; }
   void on_call(const CallEvent& event) override;
   void on_death(const DeathEvent& event) override;
   void end(const TraceTotals& totals) override;
@@ -27,16 +30,17 @@ class TopWriter final : public Writer {
     std::map<std::string, uint64_t> by_call;
   };
 
-  void write_table(uint64_t now_ns);
+  void show_table(uint64_t now_ns);
 
   static constexpr uint64_t kInterval_ns = 1'000'000'000;
-  static constexpr size_t kRows = 20;
 
-  Output& output_;
+  const std::function<void(TopTable)> show_;
+  Surroundings* surroundings_ = nullptr;
   uint64_t begin_ns_ = 0;  // of the table under way; 0: none
   uint64_t last_ns_ = 0;
   std::map<pid_t, Row> rows_;              // of this table
-  std::map<pid_t, std::string> programs_;  // of processes alive, as far as an exec was seen
+  std::map<pid_t, std::string> programs_;  // the path of an exec, or else the command's name
+  std::set<pid_t> ended_;                  // in this table's time
 };
 
 }  // namespace sandbox::trace

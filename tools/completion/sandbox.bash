@@ -68,7 +68,7 @@ _sandbox() {
     --name) ;;
     --memory | --memory-swap | --cpus | --cpuset-cpus | --cpu-weight | --pids-limit | --blkio-weight) ;;
     --io-max) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
-    --sort) mapfile -t COMPREPLY < <(compgen -W 'time calls errors name' -- "$current") ;;
+    --sort) mapfile -t COMPREPLY < <(compgen -W 'time calls errors latency name' -- "$current") ;;
     --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$current") ;;
     --output | -o | --path | -P | --seccomp | --profile | --files) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     --pid | -p) mapfile -t COMPREPLY < <(cd /proc && compgen -d -X '![0-9]*' -- "$current") ;;
