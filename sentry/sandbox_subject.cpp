@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "sentry/task_status.h"
+#include "sentry/trace/socket_endpoints.h"
 #include "vfs/synthetic/host_file.h"
 
 namespace sandbox {
@@ -21,7 +22,9 @@ class SandboxDescriptorNames final : public trace::DescriptorNames {
     auto task = view_.task(thread_.pid, thread_.tid);
     if (!task || descriptor < 0) return "";
     auto copy = view_.descriptor_of(*task, descriptor);
-    return copy ? view_.describe_descriptor(copy->get()) : "";
+    if (!copy) return "";
+    std::string name = view_.describe_descriptor(copy->get());
+    return name.starts_with("socket:[") ? trace::describe_socket(copy->get(), name) : name;
   }
   std::string working_directory() override {
     auto task = view_.task(thread_.pid, thread_.tid);

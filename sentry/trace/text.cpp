@@ -176,7 +176,9 @@ class Printer {
       out_ += value.label;
     if (value.text.empty()) return;
     out_ += '<';
-    append_escaped(out_, value.text, "<>\\");
+    // Only a path may have characters that its reader would take for the end.
+    const bool has_path = value.text.starts_with('/') || value.text.starts_with("UNIX-");
+    append_escaped(out_, value.text, has_path ? "<>\\" : "\\");
     out_ += '>';
   }
 

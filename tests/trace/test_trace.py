@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 
 from cases import SANDBOX, Skip, check, equal, main, refused, sandbox, wait_until
 
@@ -165,6 +166,25 @@ def test_output_per_process(folder):
 
 
 def test_hostile_arguments(folder):
+def test_what_descriptors_are(folder):
+    program = f"""
+import os, socket
+listening = socket.socket(); listening.bind(("127.0.0.1", 0)); listening.listen()
+client = socket.create_connection(listening.getsockname()); client.send(b"tcp")
+local = socket.socket(socket.AF_UNIX); local.bind("{folder}/so>ck"); local.listen()
+os.write(os.memfd_create("room"), b"memory")
+reader, writer = os.pipe(); os.write(writer, b"pipe")
+os.write(os.open("/dev/null", os.O_WRONLY), b"null")
+os.unlink("{folder}/so>ck")
+"""
+    for way in WAYS:
+        in_order(calls_of(trace(folder, *way, "-y", "--", sys.executable, "-c", program)),
+                 r'sendto\(\d+<TCP:\[127\.0\.0\.1:\d+->127\.0\.0\.1:\d+\]>, "tcp", 3, .*\) = 3',
+                 rf"listen\(\d+<UNIX-STREAM:\[\d+,{re.escape(folder)}/so\\76ck\]>, \d+\) = 0",
+                 r'write\(\d+</memfd:room \(deleted\)>, "memory", 6\) = 6', r'write\(\d+<pipe:\[\d+\]>, "pipe", 4\) = 4',
+                 r'write\(\d+</dev/null>, "null", 4\) = 4')
+
+
     for way in WAYS:
         lines = trace(folder, *way, "--", CALLS, "hostile")
         check(not any("\033" in line or "\007" in line for line in lines))
