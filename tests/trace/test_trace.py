@@ -236,11 +236,6 @@ def test_memory_is_bounded():
         check(many - few < 4096, (options, few, many))
 
 
-def test_many_threads(folder):
-    lines = trace(folder, "--host", "-e", "getppid", "--", CALLS, "threads", "1000", "2")
-    equal(len([line for line in lines if "getppid()" in line]), 2000)
-
-
 def test_untraced_calls_make_no_stop():
     """A million of them: with a stop each this would take a minute."""
     for way in (["--host"], []):
