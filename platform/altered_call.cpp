@@ -34,7 +34,7 @@ std::optional<AlteredCall> AlteredCall::with_arguments(const Intervention& wante
 AlteredCall AlteredCall::with_result(int64_t result, const SyscallEvent& event, Registers& registers) {
   AlteredCall call;
   call.result_ = result;
-  if ((event.number & kForeignCall) != 0) {
+  if (is_foreign_call(event.number)) {
     registers.orig_rax = static_cast<uint64_t>(-1);
     return call;
   }

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -43,9 +44,13 @@ class CallSet {
   std::array<uint64_t, kLimit / 64 + 1> words_{};
 };
 
-// In an event's number: a call by the conventions of another architecture (int 0x80, a 32-bit program), where
-// numbers mean other calls.
-inline constexpr uint32_t kForeignCall = 0x80000000;
+// An event's number for a call by the conventions of another architecture (int 0x80, a 32-bit program), where
+// numbers mean other calls: with a mark in its upper bits that no call of x86-64 has.
+inline constexpr uint32_t kForeignMark = 0xf8600000, kForeignMarkBits = 0xfff00000;
+constexpr uint32_t foreign_call(uint32_t number) {
+  return kForeignMark | std::min(number, ~kForeignMarkBits);
+}
+constexpr bool is_foreign_call(uint32_t number) { return (number & kForeignMarkBits) == kForeignMark; }
 
 // What becomes of a call besides, or instead of, what the program asked for.
 struct Intervention {

@@ -232,7 +232,7 @@ void HostTracer::handle_entry(pid_t tid, Tracee& tracee) {
                      info->instruction_pointer};
   std::copy_n(is_seccomp ? info->seccomp.args : info->entry.args, event.args.size(), event.args.begin());
   // Numbers of 32-bit programs mean other calls.
-  if (info->arch != AUDIT_ARCH_X86_64) event.number |= kForeignCall;
+  if (info->arch != AUDIT_ARCH_X86_64) event.number = foreign_call(event.number);
   has_begun_ |= event.number == SYS_execve;
   if (has_begun_ && options_.traced.contains(event.number) && !is_own_call(tid, event.number)) {
     ProcessMemory memory(tid);

@@ -66,7 +66,7 @@ bool Tracer::handle_watched_stop(pid_t tid, const Registers& registers) {
 void Tracer::handle_watched_entry(pid_t tid, const Registers& registers, const CallInfo& info) {
   tracees_.at(tid).is_past_exit = false;
   SyscallEvent event = event_of(tid, registers);
-  if (info.arch != AUDIT_ARCH_X86_64) event.number |= kForeignCall;
+  if (info.arch != AUDIT_ARCH_X86_64) event.number = foreign_call(event.number);
   if (tell_watched_entry(tid, registers, event))
     if (auto wanted = watch_->observer.take_intervention(tid))
       return intervene_at_entry(tid, registers, event, *wanted);

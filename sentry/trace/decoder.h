@@ -46,9 +46,9 @@ struct DecodedCall {
 
   // Made as 32-bit programs do (int 0x80), where numbers mean other calls: there is no row, and the arguments
   // are their registers.
-  bool is_foreign() const { return (number & platform::kForeignCall) != 0; }
+  bool is_foreign() const { return platform::is_foreign_call(number); }
   // As the caller gave it.
-  uint32_t plain_number() const { return number & ~platform::kForeignCall; }
+  uint32_t plain_number() const { return is_foreign() ? number & ~platform::kForeignMarkBits : number; }
 };
 
 // Immutable after construction, so that any number of threads may share one.

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "sentry/trace/code_text.h"
+#include "sentry/trace/foreign_names.h"
 #include "sentry/trace/json.h"
 #include "sentry/trace/signal_values.h"
 
@@ -67,7 +68,7 @@ std::string_view name_of(CallEnd end) {
 
 std::string name_of_call(const DecodedCall& call) {
   if (call.row != nullptr) return std::string(call.row->name);
-  return fmt::format("{}_{}", call.is_foreign() ? "i386" : "syscall", call.plain_number());
+  return call.is_foreign() ? foreign_name(call.plain_number()) : fmt::format("syscall_{}", call.number);
 }
 
 std::string& JsonlWriter::begin_record(const char* type, const Event& event) {

@@ -31,7 +31,7 @@ class JsonlWriter final : public Writer {
 // What JSON formats share: {"dirfd": ..., "pathname": ...} of the arguments that the call looks at.
 void append_json_arguments(std::string& text, const DecodedCall& call);
 std::string_view name_of(CallEnd end);
-// The call's name; "syscall_1234" for a number without one, "i386_20" for a 32-bit program's.
+// The call's name; "syscall_1234" for a number without one, "i386_open" for a 32-bit program's.
 std::string name_of_call(const DecodedCall& call);
 
 }  // namespace sandbox::trace

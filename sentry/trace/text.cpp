@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "sentry/trace/digits.h"
+#include "sentry/trace/foreign_names.h"
 
 namespace sandbox::trace {
 namespace {
@@ -175,9 +176,9 @@ class Printer {
     else
       out_ += value.label;
     if (value.text.empty()) return;
-    out_ += '<';
     // Only a path may have characters that its reader would take for the end.
     const bool has_path = value.text.starts_with('/') || value.text.starts_with("UNIX-");
+    out_ += '<';
     append_escaped(out_, value.text, has_path ? "<>\\" : "\\");
     out_ += '>';
   }
@@ -264,7 +265,7 @@ void append_entry(std::string& out, const DecodedCall& call, const TextStyle& st
     if (call.row != nullptr)
       out += call.row->name;
     else if (call.is_foreign())
-      append_natural(out += "i386_", call.plain_number());
+      out += foreign_name(call.plain_number());
     else
       append_hex(out += "syscall_", call.number);
   });

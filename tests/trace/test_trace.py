@@ -165,7 +165,6 @@ def test_output_per_process(folder):
     equal(sorted(ends), ["+++ exited with 0 +++", "+++ killed by SIGKILL +++"])
 
 
-def test_hostile_arguments(folder):
 def test_what_descriptors_are(folder):
     program = f"""
 import os, socket
@@ -185,6 +184,7 @@ os.unlink("{folder}/so>ck")
                  r'write\(\d+</dev/null>, "null", 4\) = 4')
 
 
+def test_hostile_arguments(folder):
     for way in WAYS:
         lines = trace(folder, *way, "--", CALLS, "hostile")
         check(not any("\033" in line or "\007" in line for line in lines))
@@ -216,11 +216,63 @@ def test_nothing_is_lost_or_out_of_order(folder):
 def test_calls_of_32_bit_programs(folder):
     if subprocess.run([CALLS, "foreign"]).returncode != 0:
         raise Skip("the kernel runs no 32-bit calls")
-    in_order(calls_of(trace(folder, "--host", "--", CALLS, "foreign")), r"i386_20\((0x[0-9a-f]{1,8}|0)(, (0x[0-9a-f]{1,8}|0)){5}\) = 0x[0-9a-f]+",
+    in_order(calls_of(trace(folder, "--host", "--", CALLS, "foreign")), r"i386_getpid\((0x[0-9a-f]{1,8}|0)(, (0x[0-9a-f]{1,8}|0)){5}\) = 0x[0-9a-f]+",
              r"getpid\(\) = \d+")
     calls = [json.loads(line) for line in trace(folder, "--host", "--format", "jsonl", "--", CALLS, "foreign")]
-    call = next(call for call in calls if call.get("call") == "i386_20")
+    call = next(call for call in calls if call.get("call") == "i386_getpid")
     equal((call["nr"], list(call["args"])), (20, ["ebx", "ecx", "edx", "esi", "edi", "ebp"]))
+
+
+def test_numbers_that_no_call_has():
+    """Of 64-bit programs, however large; of x32 programs; of 32-bit ones."""
+    program = "import ctypes; call = ctypes.CDLL(None).syscall; [call(ctypes.c_long(number), 1) for number in (-1, 0x80000014, 0x40000027, 0x4000)]"
+    for way in WAYS:
+        result = sandbox("trace", *way, "--where", "errno == ENOSYS", "--", sys.executable, "-c", program)
+        names = re.findall(r"(syscall_0x[0-9a-f]+)\(", result.stderr)
+        equal((way, names), (way, ["syscall_0xffffffff", "syscall_0x80000014", "syscall_0x40000027", "syscall_0x4000"]))
+
+
+def build_32_bit_program(folder):
+    """Opens a file, writes a line, and ends with 7, as a static 32-bit program."""
+    source = """
+        .globl _start
+        _start:
+            mov $5, %eax; mov $path, %ebx; xor %ecx, %ecx; int $0x80
+            mov $4, %eax; mov $1, %ebx; mov $line, %ecx; mov $6, %edx; int $0x80
+            mov $400000, %eax; int $0x80
+            mov $1, %eax; mov $7, %ebx; int $0x80
+        .data
+        path: .asciz "/etc/hostname"
+        line: .ascii "hello\\n"
+        """
+    program = os.path.join(folder, "program32")
+    with open(program + ".s", "w") as file:
+        file.write(source)
+    try:
+        subprocess.run(["as", "--32", "-o", program + ".o", program + ".s"], check=True)
+        subprocess.run(["ld", "-m", "elf_i386", "-o", program, program + ".o"], check=True)
+        if subprocess.run([program], capture_output=True).returncode != 7:
+            raise Skip("the kernel runs no 32-bit programs")
+    except (OSError, subprocess.CalledProcessError):
+        raise Skip("no 32-bit program can be built or run")
+    return program
+
+
+def test_32_bit_program(folder):
+    program = build_32_bit_program(folder)
+    hexadecimal = r"(0x[0-9a-f]{1,8}|0)"
+    for options in ([], ["-k", "--disasm"], ["-y", "-T"]):
+        result = sandbox("trace", "--host", *options, "--", program)
+        equal((result.returncode, result.stdout), (7, "hello\n"))
+        for name in ("open", "write", "400000", "exit"):
+            check(re.search(rf"^i386_{name}\({hexadecimal}(, {hexadecimal}){{5}}\) += ", result.stderr, re.MULTILINE), result.stderr)
+    for options in (["-c"], ["--explain"], ["--top"], ["-e", "%file"], ["--format", "perfetto"], ["--inject", "all:delay=1ms"], ["--profile", f"{folder}/profile"], ["--files", f"{folder}/files"]):
+        result = sandbox("trace", "--host", *options, "--", program)
+        equal((options, result.returncode, result.stdout), (options, 7, "hello\n"))
+    # A sandbox's own table is for 64-bit calls, so it executes none of these.
+    for verb in (["trace", "-o", "/dev/null"], ["run"], ["run", "--platform", "ptrace"]):
+        result = sandbox(*verb, "--", program)
+        refused(result, "neither an x86-64 ELF program", code=126)
 
 
 def test_memory_is_bounded():
