@@ -39,7 +39,8 @@ class DetachedMounter final : public HostMounter {
       TRY(set_file_system_option(context, "nr_inodes", fmt::format("{}", options.inode_limit).c_str()));
     }
     TRY(set_file_system_option(context, "mode", fmt::format("{:o}", options.mode).c_str()));
-    return mount_detached(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    const unsigned hidden = options.devices == MountDevices::kHidden ? MOUNT_ATTR_NODEV : 0;
+    return mount_detached(context, MOUNT_ATTR_NOSUID | hidden);
   }
 
   Result<UniqueFd> clone_tree(int directory_fd, const std::string& path, MountAccess access,

@@ -89,6 +89,7 @@ TaskView SentryKernelView::view_of(Task& task, Task::InsideIds ids) {
   view.cwd = vfs.display_path(fs->root, fs->cwd);
   view.root = vfs.display_path(vfs.root(), fs->root);
   view.umask = fs->umask;
+  view.has_no_new_privs = task.no_new_privs() == NoNewPrivs::kSet;
   return view;
 }
 

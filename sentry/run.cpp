@@ -19,6 +19,7 @@
 #include "sentry/lifecycle/registration.h"
 #include "sentry/oci/container_control.h"
 #include "sentry/oci/container_namespaces.h"
+#include "sentry/oci/device_nodes.h"
 #include "sentry/oci/exec_server.h"
 #include "sentry/oci/resource_limits.h"
 #include "sentry/oci/terminal.h"
@@ -158,6 +159,7 @@ class Run {
   mode_t umask_ = 022;
   rlimit descriptor_limit_{};
   std::optional<oci::ContainerTerminal> terminal_;
+  UniqueFd device_nodes_;
   RunOutcome outcome_;
   WorkloadIds ids_;
   Credentials credentials_;
@@ -227,7 +229,7 @@ Configured<void> Run::prepare() {
   launch_.uid = ids_.uid;
   launch_.gid = ids_.gid;
   launch_.groups = ids_.groups;
-  launch_.hostname = config_.hostname;
+  if (!config_.container) launch_.hostname = config_.hostname;
   launch_.init = config_.init;
   launch_.umask = umask_;
   if (config_.recorder != nullptr) {
@@ -282,11 +284,14 @@ Configured<void> Run::prepare_container() {
   auto limits = oci::raise_hard_limits(container.limits, container.limits_above);
   if (!limits) return std::unexpected(limits.error());
   launch_.limits = *std::move(limits);
+  device_nodes_ = TRY(oci::make_device_nodes(*platform::make_host_mounter(), container));
   TRY(oci::enter_joined_namespaces(container.joined_namespaces));
   launch_.session = platform::LaunchOptions::Session::kOwn;
   launch_.parent = platform::LaunchOptions::Parent::kParentOfSentry;
   launch_.personality = container.personality;
   launch_.domainname = container.domainname;
+  const bool has_new_names = std::ranges::count(container.new_namespaces, NamespaceKind::kUts) > 0;
+  if (has_new_names) launch_.hostname = config_.hostname;
   return {};
 }
 
@@ -322,6 +327,7 @@ Configured<void> Run::build_tree() {
   filesystems_ =
       std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_, *resources_, cgroup_sources_);
   if (terminal_) filesystems_->set_terminal(*terminal_);
+  filesystems_->set_device_nodes(std::move(device_nodes_));
   auto vfs = filesystems_->build();
   if (!vfs) return std::unexpected(vfs.error());
   new_vfs_ = *std::move(vfs);
@@ -463,7 +469,8 @@ std::expected<RunOutcome, RunFailure> Run::run() {
   signals_ = std::make_unique<SignalForwarder>();
   prepare_trace_service();
   pid_t first = platform_->first_task();
-  sentry_->add_first_task(first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_});
+  sentry_->add_first_task(first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_},
+                          config_.container ? config_.container->no_new_privs : NoNewPrivs::kSet);
   pid_t init = config_.container ? 0 : sentry_->parent_of_first_task(first);
   if (init != 0) kernel_view_->set_init(init);
   // Before others can find it, so that they find it as what it is; a request waits for the service to start.

@@ -60,10 +60,12 @@ Sentry::Sentry(SentryParts parts)
 
 Sentry::~Sentry() = default;
 
-void Sentry::add_first_task(pid_t host_tid, FsContext::Snapshot fs) {
+void Sentry::add_first_task(pid_t host_tid, FsContext::Snapshot fs, NoNewPrivs no_new_privs) {
   auto process = std::make_shared<Process>(host_tid, std::make_shared<Program>());
-  tasks_.add(std::make_shared<Task>(host_tid, std::move(process), std::make_shared<FsContext>(std::move(fs)),
-                                    Task::FileTable::kOfProcess));
+  auto task = std::make_shared<Task>(host_tid, std::move(process), std::make_shared<FsContext>(std::move(fs)),
+                                     Task::FileTable::kOfProcess);
+  task->set_no_new_privs(no_new_privs);
+  tasks_.add(std::move(task));
 }
 
 pid_t Sentry::parent_of_first_task(pid_t host_tid) {
@@ -120,10 +122,12 @@ std::optional<platform::ExecImage> Sentry::take_exec_image(pid_t host_tgid) {
   // The thread that called execve has become the leader, whatever its id was; the others are gone.
   TaskPtr survivor = tasks_.find(exec->host_tid);
   for (const TaskPtr& task : tasks_.of_group(host_tgid)) tasks_.remove(task->host_tid);
-  auto fs = (survivor ? survivor : leader)->fs();
+  const TaskPtr& caller = survivor ? survivor : leader;
   auto process = std::make_shared<Process>(host_tgid, exec->program);
-  tasks_.add(
-      std::make_shared<Task>(host_tgid, std::move(process), std::move(fs), Task::FileTable::kOfProcess));
+  auto task =
+      std::make_shared<Task>(host_tgid, std::move(process), caller->fs(), Task::FileTable::kOfProcess);
+  task->set_no_new_privs(caller->no_new_privs());
+  tasks_.add(std::move(task));
   return std::move(exec->image);
 }
 
@@ -146,6 +150,7 @@ void Sentry::on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) {
       std::make_shared<Task>(host_tid, std::move(process), std::move(fs),
                              has_table_of_process ? Task::FileTable::kOfProcess : Task::FileTable::kOwn);
   task->inherit_credentials(*parent);
+  task->set_no_new_privs(parent->no_new_privs());
   tasks_.add(std::move(task));
 }
 

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "sentry/oci/device_nodes.h"
 #include "sentry/setup_filesystems.h"
 #include "vfs/cgroupfs/cgroupfs.h"
 #include "vfs/devfs/devfs.h"
@@ -50,6 +51,11 @@ bool is_top_of(MountEntry::Kind kind, const std::string& source) {
   }
 }
 
+constexpr std::string_view kDevicesFolder = "/dev/";
+bool is_in_devfs(const oci::DeviceNode& device) {
+  return device.type != S_IFIFO && device.path.starts_with(kDevicesFolder);
+}
+
 // A path of the container's root, whose links lead nowhere else.
 UniqueFd open_below(int root, const std::string& path) {
   open_how how{};
@@ -78,6 +84,7 @@ Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::container_tmpfs(cons
       return *std::move(overlay);
     }
   }
+  const bool is_queues = entry.kind == MountEntry::Kind::kMessageQueues;
   auto root = mounter_->new_tmpfs(options);
   if (!root) return failure(doing, root.error(), "a smaller size");
   auto uid = ids_.uid_map.to_outside(entry.uid), gid = ids_.gid_map.to_outside(entry.gid);
@@ -90,9 +97,9 @@ Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::container_tmpfs(cons
   if (entry.inode_limit != 0) shown += fmt::format(",nr_inodes={}", entry.inode_limit);
   if (entry.mode != 01777) shown += fmt::format(",mode={:o}", entry.mode);
   auto filesystem = vfs::create_hostfs({.root = *std::move(root),
-                                        .type = "tmpfs",
+                                        .type = is_queues ? "mqueue" : "tmpfs",
                                         .source = entry.source,
-                                        .options = shown,
+                                        .options = is_queues ? "rw" : shown,
                                         .policy = vfs::CachePolicy::kTrust,
                                         .owners = {ids_.uid_map, ids_.gid_map}});
   if (!filesystem) return failure(doing, filesystem.error(), "free some memory");
@@ -122,9 +129,29 @@ Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::container_devices(
                             .host_devices = *std::move(host_devices),
                             .terminals = std::move(terminals),
                             .console = terminal_ ? duplicate(terminal_->slave) : UniqueFd()};
-  for (const oci::DeviceNode& device : container.devices)
-    options.extra.push_back({device.path.substr(sizeof "/dev/" - 1), makedev(device.major, device.minor)});
+  for (size_t index = 0; index < container.devices.size(); ++index) {
+    const oci::DeviceNode& device = container.devices[index];
+    if (!is_in_devfs(device)) continue;
+    UniqueFd node = TRY(oci::open_device_node(device_nodes_, index, options.host_devices, device));
+    options.extra.push_back({device.path.substr(kDevicesFolder.size()), std::move(node)});
+  }
   return vfs::create_devfs(std::move(options));
+}
+
+// A FIFO, or a device outside of /dev: a file of the nodes' file system at its place.
+Configured<void> FilesystemSetup::mount_container_device(const oci::ContainerConfig& container,
+                                                         size_t index) {
+  const oci::DeviceNode& device = container.devices[index];
+  std::string doing = fmt::format("make the device {}", device.path);
+  auto filesystem =
+      vfs::create_hostfs({.root = TRY(oci::open_device_node(device_nodes_, index, UniqueFd(), device)),
+                          .type = "tmpfs",
+                          .source = "tmpfs",
+                          .owners = {ids_.uid_map, ids_.gid_map},
+                          .devices = vfs::HostDevices::kVisible});
+  if (!filesystem) return failure(doing, filesystem.error(), "linux.devices of config.json");
+  return mount_on(device.path, *std::move(filesystem), {.is_nosuid = true, .is_noexec = true}, doing,
+                  "tmpfs");
 }
 
 Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::container_terminals() {
@@ -171,7 +198,11 @@ Configured<void> FilesystemSetup::mount_container_bind(const MountEntry& entry) 
                           .owners = {ids_.uid_map, ids_.gid_map},
                           .devices = is_device ? vfs::HostDevices::kVisible : vfs::HostDevices::kRefused});
   if (!filesystem) return failure(doing, filesystem.error(), "look whether you may read it");
-  return mount_on(entry.destination, *std::move(filesystem), entry.flags, doing, entry.source);
+  // The last name of the host's path is what programs compare; those above it are nobody's business.
+  std::string_view path = entry.source;
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  const std::string shown_root(path.substr(path.rfind('/')));
+  return mount_on(entry.destination, *std::move(filesystem), entry.flags, doing, entry.source, shown_root);
 }
 
 Configured<void> FilesystemSetup::mount_entry(const oci::ContainerConfig& container,
@@ -195,6 +226,11 @@ Configured<void> FilesystemSetup::mount_entry(const oci::ContainerConfig& contai
     case MountEntry::Kind::kDevpts:
       filesystem = TRY(container_terminals());
       break;
+    case MountEntry::Kind::kRemount: {
+      auto done = vfs_->set_mount_flags(entry.destination, entry.flags);
+      if (!done) return failure(fmt::format("remount {}", entry.destination), done.error(), "mount it first");
+      return {};
+    }
     case MountEntry::Kind::kTmpfs:
     case MountEntry::Kind::kMessageQueues:
       filesystem = TRY(container_tmpfs(entry));
@@ -212,6 +248,9 @@ Configured<void> FilesystemSetup::mount_container(const oci::ContainerConfig& co
                                 .source = "tmpfs",
                                 .flags = {.is_nodev = false, .is_noexec = true}}));
   for (const MountEntry& entry : container.mounts) TRY(mount_entry(container, entry));
+  for (size_t index = 0; index < container.devices.size(); ++index)
+    if (!is_in_devfs(container.devices[index])) TRY(mount_container_device(container, index));
+  vfs_->set_device_rules(container.device_rules);
   for (const std::string& path : container.read_only_paths) {
     auto done = vfs_->make_read_only(path);
     if (!done && done.error() != Errno(ENOENT) && done.error() != Errno(ENOTDIR))

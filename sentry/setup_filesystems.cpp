@@ -130,10 +130,11 @@ Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::clone(const std::str
 
 Configured<void> FilesystemSetup::mount_on(const std::string& path, FilesystemPtr filesystem,
                                            vfs::MountFlags flags, const std::string& doing,
-                                           const std::string& source) {
+                                           const std::string& source, const std::string& shown_root) {
   auto mounted = vfs_->mount_at(path, std::move(filesystem), flags, source);
   if (!mounted)
     return failure(doing, mounted.error(), "a directory goes on a directory and a file on a file");
+  (*mounted)->shown_root = shown_root;
   return {};
 }
 
@@ -197,6 +198,8 @@ Configured<void> FilesystemSetup::mount_root() {
 
 FilesystemSetup::FilesystemPtr FilesystemSetup::new_procfs() {
   vfs::Vfs* vfs = vfs_shared_;
+  const oci::ContainerConfig none;
+  const oci::ContainerConfig& container = config_.container ? *config_.container : none;
   return vfs::create_procfs({
       .kernel = kernel_view_,
       .resources = resources_,
@@ -207,6 +210,9 @@ FilesystemSetup::FilesystemPtr FilesystemSetup::new_procfs() {
       },
       .locate = [vfs](const vfs::Caller& caller, UniqueFd fd) { return vfs->locate(caller, std::move(fd)); },
       .mounts = [vfs](const vfs::Location& root) { return vfs->mounts(root); },
+      .shown_uid_map = container.uid_map,
+      .shown_gid_map = container.gid_map,
+      .sysctls = {container.sysctls.begin(), container.sysctls.end()},
   });
 }
 

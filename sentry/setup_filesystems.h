@@ -26,6 +26,8 @@ class FilesystemSetup {
 
   // A container's terminal, which its devpts then shows; before build(). It is only looked at here.
   void set_terminal(const oci::ContainerTerminal& terminal) { terminal_ = &terminal; }
+  // The nodes of a container's devices (oci::make_device_nodes); before build().
+  void set_device_nodes(UniqueFd nodes) { device_nodes_ = std::move(nodes); }
   // The container's devpts instance: the one of its terminal, or else a new one, always the same.
   Configured<UniqueFd> devpts_of_terminal();
   // Once, in the sentry's namespaces.
@@ -52,11 +54,13 @@ class FilesystemSetup {
   Configured<void> mount_container_bind(const oci::MountEntry& entry);
   Configured<FilesystemPtr> container_tmpfs(const oci::MountEntry& entry);
   Configured<FilesystemPtr> container_devices(const oci::ContainerConfig& container);
+  Configured<void> mount_container_device(const oci::ContainerConfig& container, size_t index);
   Configured<FilesystemPtr> container_terminals();
   Configured<void> mount_container_cgroups(const oci::MountEntry& entry);
 
   Configured<void> mount_on(const std::string& path, FilesystemPtr filesystem, vfs::MountFlags flags,
-                            const std::string& doing, const std::string& source);
+                            const std::string& doing, const std::string& source,
+                            const std::string& shown_root = "");
 
   uint64_t largest_tmpfs() const;  // bytes; 0: half of the host's memory
   Result<FilesystemPtr> new_tmpfs(TmpfsOptions options);
@@ -76,6 +80,7 @@ class FilesystemSetup {
   UniqueFd mask_base_;  // to close it is to unmount it, which waits for every CPU: at the end
   cgroup::HostCgroups cgroups_;
   const oci::ContainerTerminal* terminal_ = nullptr;  // null: none
+  UniqueFd device_nodes_;                             // not open: the host's own are used
   UniqueFd devpts_;                                   // a container's, once it has one
   std::unique_ptr<vfs::Vfs> vfs_;
   vfs::Vfs* vfs_shared_ = nullptr;  // the same, also after build() has given it away

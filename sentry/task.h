@@ -86,6 +86,9 @@ class Process {
   UniqueFd pidfd_;                      // lock_, set once
 };
 
+// What the workload is told of no_new_privs, which the kernel itself always has set.
+enum class NoNewPrivs : bool { kUnset, kSet };
+
 // One thread (the kernel's task_struct). Fields are constant or guarded by lock_.
 class Task {
  public:
@@ -127,6 +130,9 @@ class Task {
   void forget_credentials() { are_credentials_stale_.store(true, std::memory_order_release); }
   void inherit_credentials(const Task& parent);
 
+  NoNewPrivs no_new_privs() const { return no_new_privs_.load(std::memory_order_relaxed); }
+  void set_no_new_privs(NoNewPrivs value) { no_new_privs_.store(value, std::memory_order_relaxed); }
+
   // A duplicate of descriptor `fd` of this task's table (pidfd_getfd). Errors: EBADF, ESRCH, EMFILE.
   // The pid by which the table is found the first time may be another thread's by then: whoever finds the
   // thread alive after a call of this says so, and later calls are certain to mean its table.
@@ -149,6 +155,7 @@ class Task {
   std::atomic<bool> are_credentials_stale_{true};
   std::atomic<FileTable> files_;
   std::atomic<Interrupted> interrupted_{Interrupted::kNo};
+  std::atomic<NoNewPrivs> no_new_privs_{NoNewPrivs::kSet};
   std::atomic<bool> is_table_certain_{false};
   UniqueFd own_pidfd_;                   // lock_; of this thread, where the process's will not do
   std::atomic<uint64_t> inside_ids_{0};  // tid and tgid, 32 bits each

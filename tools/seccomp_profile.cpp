@@ -53,6 +53,13 @@ constexpr std::pair<const char*, unsigned> kFlags[] = {
     {"SECCOMP_FILTER_FLAG_TSYNC", 0},
     {"SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0}};
 
+// Those of libseccomp; what is no kind of x86 says nothing here.
+constexpr std::string_view kArchitecturePrefix = "SCMP_ARCH_";
+constexpr std::string_view kArchitectures[] = {
+    "X86",    "X86_64",    "X32",     "ARM",      "AARCH64",     "LOONGARCH64", "M68K",     "MIPS",
+    "MIPS64", "MIPS64N32", "MIPSEL",  "MIPSEL64", "MIPSEL64N32", "PARISC",      "PARISC64", "PPC",
+    "PPC64",  "PPC64LE",   "RISCV64", "S390",     "S390X",       "SH",          "SHEB"};
+
 template <typename Table>
 std::vector<std::string> names_in(const Table& table) {
   std::vector<std::string> names;
@@ -123,6 +130,9 @@ Parsed<ProfileAction> ProfileReader::action(const ordered_json& object, const ch
     return refuse(fmt::format("its \"{}\" is no errno", error_member), "a number from 0 to 4095");
   for (const auto& [known, action] : kActions) {
     if (name != known) continue;
+    if (error && action.kind != Kind::kErrno)
+      return refuse(fmt::format("it has \"{}\" for {}, which returns none", error_member, name),
+                    "SCMP_ACT_ERRNO");
     const bool has_own_error = name == "SCMP_ACT_ERRNO" && error;
     return has_own_error ? ProfileAction{Kind::kErrno, static_cast<uint16_t>(*error)} : action;
   }
@@ -172,8 +182,9 @@ Parsed<ProfileRule> ProfileReader::rule(const ordered_json& object) const {
 Parsed<void> ProfileReader::read_architectures(const ordered_json& document, SeccompProfile& profile) const {
   const std::vector<std::string> names = TRY(words(document, "architectures"));
   for (const std::string& name : names) {
-    if (!name.starts_with("SCMP_ARCH_"))
-      return refuse(fmt::format("{} is no architecture", printable(name)), "SCMP_ARCH_X86_64");
+    const bool is_known = name.starts_with(kArchitecturePrefix) &&
+                          std::ranges::count(kArchitectures, name.substr(kArchitecturePrefix.size())) > 0;
+    if (!is_known) return refuse(fmt::format("{} is no architecture", printable(name)), "SCMP_ARCH_X86_64");
     profile.has_i386 |= name == "SCMP_ARCH_X86";
     profile.has_x32 |= name == "SCMP_ARCH_X32";
   }

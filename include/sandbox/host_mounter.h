@@ -9,14 +9,15 @@
 
 namespace sandbox {
 
+enum class MountAccess { kReadWrite, kReadOnly };
+enum class MountDevices { kHidden, kVisible };  // nodev or not
+
 struct TmpfsOptions {
   uint64_t size_bytes = 0;   // 0: the kernel's default, half of memory
   uint64_t inode_limit = 0;  // 0: the kernel's default
   uint32_t mode = 01777;
+  MountDevices devices = MountDevices::kHidden;
 };
-
-enum class MountAccess { kReadWrite, kReadOnly };
-enum class MountDevices { kHidden, kVisible };  // nodev or not
 
 // Implemented by the platform. Every mount is nosuid, detached (it has no place in any mount
 // namespace and ends when its last descriptor is closed) and returned as an O_PATH descriptor of its root.

@@ -22,6 +22,7 @@ struct TaskView {
   std::vector<std::string> argv_prefix;  // what `#!` put before argv[1..]; empty for a plain program
   std::string cwd, root;                 // paths inside, as the kernel would print them
   uint32_t umask = 022;
+  bool has_no_new_privs = true;
   // The auxiliary vector its program was started with, as /proc/PID/auxv holds it (AT_NULL included);
   // empty: the host kernel's own record is right.
   std::string auxv;

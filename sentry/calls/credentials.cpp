@@ -1,4 +1,7 @@
-// setuid(2) and its family, setgroups(2), capset(2): the kernel decides, the sentry forgets what it knew.
+// setuid(2) and its family, setgroups(2), capset(2): the kernel decides, the sentry forgets what it knew; and
+// prctl(2), as far as it is about no_new_privs.
+#include <sys/prctl.h>
+
 #include "sentry/calls/handlers.h"
 
 namespace sandbox {
@@ -23,6 +26,18 @@ SyscallResult sys_setresgid(Call& call, Gid, Gid, Gid) { return let_kernel_chang
 SyscallResult sys_setfsuid(Call& call, Uid) { return let_kernel_change(call); }
 SyscallResult sys_setfsgid(Call& call, Gid) { return let_kernel_change(call); }
 SyscallResult sys_setgroups(Call& call, Int, InGroups) { return let_kernel_change(call); }
+// Errors: EINVAL (another argument is in use).
+SyscallResult sys_prctl(Call& call, PrctlOption option, PrctlArgument2 arg2, PrctlArgument3 arg3,
+                        PrctlArgument4 arg4, PrctlArgument5 arg5) {
+  const bool has_rest = uint64_t{arg3} != 0 || uint64_t{arg4} != 0 || uint64_t{arg5} != 0;
+  if (option == PR_GET_NO_NEW_PRIVS) {
+    if (uint64_t{arg2} != 0 || has_rest) return err(EINVAL);
+    return static_cast<int64_t>(call.task().no_new_privs());
+  }
+  if (uint64_t{arg2} != 1 || has_rest) return err(EINVAL);
+  call.task().set_no_new_privs(NoNewPrivs::kSet);
+  return 0;
+}
 SyscallResult sys_capset(Call& call, In<CapabilityHeader>, InCapabilities) { return let_kernel_change(call); }
 
 }  // namespace sandbox

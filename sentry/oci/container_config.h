@@ -1,13 +1,16 @@
 // ContainerConfig: what an OCI bundle says of a run beyond what a command line can say.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "platform/platform.h"
 #include "sandbox/id_map.h"
 #include "sandbox/unique_fd.h"
+#include "sentry/task.h"
 #include "vfs/core/dentry.h"
+#include "vfs/core/device_rules.h"
 
 namespace sandbox::oci {
 
@@ -15,7 +18,8 @@ class ContainerControl;
 
 // One of the mounts, which are made in their order.
 struct MountEntry {
-  enum class Kind { kBind, kTmpfs, kProc, kSysfs, kCgroup, kDevices, kDevpts, kMessageQueues } kind;
+  // kRemount: another look of what is at `destination`.
+  enum class Kind { kBind, kTmpfs, kProc, kSysfs, kCgroup, kDevices, kDevpts, kMessageQueues, kRemount } kind;
   std::string destination;  // absolute, inside
   std::string source;       // kBind: absolute host path; else what mountinfo shows
   vfs::MountFlags flags;
@@ -25,10 +29,13 @@ struct MountEntry {
   enum class Contents { kEmpty, kCopyUp } contents = Contents::kEmpty;
 };
 
-// A device of the host that is shown, and may be opened, at `path`.
+// A device, or a FIFO, that is at `path`.
 struct DeviceNode {
-  std::string path;
+  std::string path;  // absolute, inside
+  mode_t type = 0;   // S_IFCHR, S_IFBLK or S_IFIFO
   unsigned major = 0, minor = 0;
+  std::optional<mode_t> permissions;
+  std::optional<uint32_t> uid, gid;  // inside
 };
 
 struct JoinedNamespace {
@@ -39,7 +46,10 @@ struct JoinedNamespace {
 struct ContainerConfig {
   std::vector<MountEntry> mounts;
   std::vector<DeviceNode> devices;  // besides those that every container has
+  vfs::DeviceRules device_rules;    // of those that it has
   std::vector<std::string> read_only_paths;
+  // What was set in its namespaces, and /proc/sys is to show: "net/ipv4/ip_forward" and its value.
+  std::map<std::string, std::string> sysctls;
 
   std::vector<platform::NamespaceKind> new_namespaces;
   std::vector<JoinedNamespace> joined_namespaces;
@@ -51,6 +61,7 @@ struct ContainerConfig {
   enum class LimitsAbove { kFail, kClamp } limits_above = LimitsAbove::kFail;  // the caller's own hard limits
   std::optional<unsigned long> personality;
   mode_t umask = 022;
+  NoNewPrivs no_new_privs = NoNewPrivs::kUnset;
   std::string domainname;
 
   enum class Terminal { kNone, kOwn } terminal = Terminal::kNone;

@@ -50,7 +50,8 @@ std::vector<std::string> ExecRequest::words() const {
                                  std::to_string(gid),
                                  std::to_string(permitted_caps),
                                  std::to_string(effective_caps),
-                                 std::to_string(umask)};
+                                 std::to_string(umask),
+                                 std::to_string(static_cast<int>(no_new_privs))};
   std::vector<std::string> numbers;
   for (gid_t group : groups) numbers.push_back(std::to_string(group));
   append_list(words, numbers);
@@ -68,6 +69,7 @@ std::optional<ExecRequest> ExecRequest::parse(const std::vector<std::string>& wo
   request.permitted_caps = reader.number<uint64_t>();
   request.effective_caps = reader.number<uint64_t>();
   request.umask = reader.number<mode_t>();
+  request.no_new_privs = reader.number<int>() == 0 ? NoNewPrivs::kUnset : NoNewPrivs::kSet;
   for (const std::string& number : reader.list())
     request.groups.push_back(parse_number<gid_t>(number).value_or(0));
   request.argv = reader.list();

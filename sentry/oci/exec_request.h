@@ -9,6 +9,7 @@
 #include "platform/platform.h"
 #include "sandbox/credentials.h"
 #include "sentry/failure.h"
+#include "sentry/task.h"
 
 namespace sandbox::oci {
 
@@ -20,6 +21,7 @@ struct ExecRequest {
   std::vector<gid_t> groups;
   uint64_t permitted_caps = 0, effective_caps = 0;
   mode_t umask = 022;
+  NoNewPrivs no_new_privs = NoNewPrivs::kSet;
 
   // A list of words, and back. Nothing when the words are none of these.
   std::vector<std::string> words() const;

@@ -155,7 +155,7 @@ def test_hooks_run_in_order_with_the_state(folder):
         equal([line[0] for line in lines if line[0] not in ("program", "poststart")],
               ["prestart", "createRuntime", "createContainer", "poststop"])
         equal((told["createRuntime"]["status"], told["poststart"]["status"], told["poststop"]["status"]),
-              ("creating", "running", "stopped"))
+              ("created", "running", "stopped"))
         check(told["createRuntime"]["pid"] > 0 and told["createRuntime"]["id"] == bundle.id)
 
 

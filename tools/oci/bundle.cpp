@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "sandbox/numbers.h"
 #include "tools/run_options.h"
 
 namespace sandbox::tools::oci {
@@ -16,10 +17,28 @@ namespace {
 
 using platform::NamespaceKind;
 
-// Any version from 1.0.0 on that is no later major one.
-bool is_supported_version(const std::string& version) {
-  unsigned major_part = 0, minor_part = 0, patch = 0;
-  return std::sscanf(version.c_str(), "%u.%u.%u", &major_part, &minor_part, &patch) == 3 && major_part == 1;
+// A number of a version off the front: no sign, no zero in front of it.
+std::optional<unsigned> take_number(std::string_view& rest) {
+  const std::string_view digits = rest.substr(0, rest.find_first_not_of("0123456789"));
+  if (digits.size() > 1 && digits.starts_with('0')) return std::nullopt;
+  rest.remove_prefix(digits.size());
+  return parse_number<unsigned>(digits);
+}
+
+bool take_dot(std::string_view& rest) {
+  if (!rest.starts_with('.')) return false;
+  rest.remove_prefix(1);
+  return true;
+}
+
+// SemVer 2.0.0: any version from 1.0.0 on that is no later major one, with or without "-rc.1" and "+build".
+bool is_supported_version(std::string_view rest) {
+  const bool is_first = take_number(rest) == 1 && take_dot(rest);
+  const bool has_numbers = is_first && take_number(rest) && take_dot(rest) && take_number(rest);
+  const bool has_suffix = rest.size() > 1 && (rest[0] == '-' || rest[0] == '+');
+  const bool is_clean = std::ranges::all_of(
+      rest, [](unsigned char c) { return c < 128 && (std::isalnum(c) || c == '-' || c == '.' || c == '+'); });
+  return has_numbers && (rest.empty() || (has_suffix && is_clean));
 }
 
 std::vector<Hook> read_hook_list(const JsonNode& node) {
@@ -28,7 +47,9 @@ std::vector<Hook> read_hook_list(const JsonNode& node) {
     Hook hook{.path = item["path"].text(), .args = item["args"].texts(), .env = item["env"].texts()};
     if (!hook.path.starts_with('/')) item["path"].fail("it is no absolute path");
     if (const JsonNode timeout = item["timeout"]) {
-      hook.timeout = std::chrono::seconds(timeout.number());
+      // Of more the clock knows nothing.
+      constexpr int64_t kLongest_s = 1'000'000'000;
+      hook.timeout = std::chrono::seconds(std::min(timeout.number(), kLongest_s));
       if (timeout.number() <= 0) timeout.fail("it is not greater than 0");
     }
     hooks.push_back(std::move(hook));
@@ -58,8 +79,11 @@ void check_names(const JsonNode& document, Bundle& bundle) {
   for (auto [key, name] : {std::pair{"hostname", &bundle.hostname}, {"domainname", &bundle.domainname}}) {
     *name = document[key].text();
     if (name->size() > kLongestName) document[key].fail("it is longer than 64 bytes");
-    if (!name->empty() && !bundle.has_new(NamespaceKind::kUts))
+    if (!name->empty() && !bundle.has_own(NamespaceKind::kUts))
       document[key].fail("the container has no UTS namespace of its own", "a new one in linux.namespaces");
+    // Names of a namespace that was there before are set like its sysctls, from within.
+    if (!name->empty() && bundle.joined(NamespaceKind::kUts) != nullptr)
+      bundle.sysctls[std::string("kernel/") + key] = *name;
   }
 }
 
@@ -75,6 +99,15 @@ bool is_in_user_namespace() {
 }  // namespace
 
 bool Bundle::has_new(NamespaceKind kind) const { return std::ranges::count(new_namespaces, kind) > 0; }
+
+bool Bundle::has_own(NamespaceKind kind) const {
+  const JoinedNamespace* one = joined(kind);
+  if (one == nullptr) return has_new(kind);
+  struct stat theirs{}, mine{};
+  const std::string own = fmt::format("/proc/self/ns/{}", platform::file_of(kind));
+  const bool are_known = ::stat(one->path.c_str(), &theirs) == 0 && ::stat(own.c_str(), &mine) == 0;
+  return !are_known || theirs.st_dev != mine.st_dev || theirs.st_ino != mine.st_ino;
+}
 
 const JoinedNamespace* Bundle::joined(NamespaceKind kind) const {
   auto found = std::ranges::find(joined_namespaces, kind, &JoinedNamespace::kind);
@@ -106,12 +139,14 @@ Configured<Bundle> bundle_of(const nlohmann::json& document, const std::string& 
   if (!bundle.hooks.start_container.empty())
     root["hooks"]["startContainer"].fail("hooks inside the container are not supported", "createContainer");
   bundle.annotations = root["annotations"].text_map();
+  if (bundle.annotations.contains("")) root["annotations"].fail("a key is empty");
   if (!root["linux"]) root["linux"].fail("it is missing");
   read_linux(root["linux"], bundle);
   check_names(root, bundle);
   for (const char* platform_name : {"solaris", "windows", "vm", "zos", "freebsd"})
     root[platform_name].refuse("it is of another platform");
   if (!problems.is_empty()) return std::unexpected(problems.first());
+  bundle.warnings = problems.warnings();
   bundle.seccomp = TRY(read_seccomp(root["linux"]["seccomp"]));
   return bundle;
 }
@@ -131,13 +166,16 @@ SandboxConfig sandbox_config(const Bundle& bundle) {
   config.is_root_read_only = bundle.is_root_read_only;
   config.masked_paths = bundle.masked_paths;
   config.user = bundle.process.user;
-  config.hostname = bundle.hostname;
+  config.hostname = bundle.hostname;  // shown, also where it is not set by the sentry
   config.init = platform::LaunchOptions::Init::kProgram;
   config.network = SandboxConfig::Network::kHost;
 
   ContainerConfig container;
   container.mounts = bundle.mounts;
   container.devices = bundle.devices;
+  container.device_rules = bundle.device_rules;
+  container.sysctls = bundle.sysctls;
+  if (!bundle.domainname.empty()) container.sysctls["kernel/domainname"] = bundle.domainname;
   container.read_only_paths = bundle.read_only_paths;
   container.new_namespaces = bundle.new_namespaces;
   container.joined_namespaces = bundle.joined_namespaces;
@@ -150,7 +188,8 @@ SandboxConfig sandbox_config(const Bundle& bundle) {
     container.limits_above = ContainerConfig::LimitsAbove::kClamp;
   container.personality = bundle.personality;
   container.umask = bundle.process.umask;
-  container.domainname = bundle.domainname;
+  container.no_new_privs = bundle.process.no_new_privs;
+  if (bundle.has_new(NamespaceKind::kUts)) container.domainname = bundle.domainname;
   if (bundle.process.has_terminal) container.terminal = ContainerConfig::Terminal::kOwn;
   container.console_height = bundle.process.console_height;
   container.console_width = bundle.process.console_width;

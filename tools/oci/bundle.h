@@ -33,6 +33,7 @@ struct Process {
   std::vector<platform::ResourceLimit> limits;
   bool has_terminal = false;
   unsigned short console_height = 0, console_width = 0;
+  NoNewPrivs no_new_privs = NoNewPrivs::kUnset;
   std::optional<int> oom_score_adj;
   std::optional<int> io_priority;  // as ioprio_set(2) takes it
   std::optional<Scheduler> scheduler;
@@ -64,12 +65,16 @@ struct Bundle {
   std::vector<DeviceNode> devices;
   std::string cgroups_path;
   std::vector<GroupSetting> settings;
+  vfs::DeviceRules device_rules;
   std::map<std::string, std::string> sysctls;
   std::shared_ptr<const platform::SeccompFilter> seccomp;  // null: none
   std::vector<std::string> masked_paths, read_only_paths;
   std::optional<unsigned long> personality;
+  std::vector<std::string> warnings;  // of what is done otherwise than it says
 
   bool has_new(platform::NamespaceKind kind) const;
+  // New, or joined and not the one that this process is in: to change it does not change the host.
+  bool has_own(platform::NamespaceKind kind) const;
   const JoinedNamespace* joined(platform::NamespaceKind kind) const;
 };
 
@@ -83,6 +88,7 @@ std::vector<MountEntry> read_mounts(const JsonNode& mounts, const std::string& b
 void read_linux(const JsonNode& linux_node, Bundle& bundle);
 Configured<std::shared_ptr<const platform::SeccompFilter>> read_seccomp(const JsonNode& seccomp);
 std::vector<GroupSetting> read_resources(const JsonNode& resources);
+vfs::DeviceRules read_device_rules(const JsonNode& devices);
 Hooks read_hooks(const JsonNode& hooks);
 
 // The names of mount options that are understood, for the list of features.

@@ -88,6 +88,8 @@ Creation::~Creation() {
   join_files_.clear();
   (void)groups_.remove();
   if (directory_) directory_->remove();
+  // It was there, so its end has hooks as well (step 13 of the lifecycle in runtime.md).
+  if (record_.pid > 0) run_poststop_hooks(bundle_.hooks, record_, runtime_.log);
 }
 
 Configured<void> Creation::read_configuration() {
@@ -97,6 +99,7 @@ Configured<void> Creation::read_configuration() {
                    "a directory with config.json in it");
   nlohmann::json document = TRY(read_json_file(*directory + "/config.json"));
   bundle_ = TRY(bundle_of(document, *directory));
+  for (const std::string& warning : bundle_.warnings) runtime_.log.write_warning(warning);
   TRY(directory_->save_config(document));
   config_ = sandbox_config(bundle_);
   record_ = {.id = options_.id,
@@ -212,10 +215,11 @@ Configured<void> Creation::start_sentry() {
 Configured<void> Creation::finish_process() {
   TRY(apply_process_settings(bundle_.process, record_.pid));
   TRY(apply_sysctls(bundle_, record_.pid));
-  const std::string creating = state(Status::kCreating);
-  TRY(run_hooks(bundle_.hooks.prestart, "prestart", creating));
-  TRY(run_hooks(bundle_.hooks.create_runtime, "createRuntime", creating));
-  TRY(run_hooks(bundle_.hooks.create_container, "createContainer", creating, record_.pid));
+  // The environment is there by now, so this is what they are told, although `create` has not returned.
+  const std::string created = state(Status::kCreated);
+  TRY(run_hooks(bundle_.hooks.prestart, "prestart", created));
+  TRY(run_hooks(bundle_.hooks.create_runtime, "createRuntime", created));
+  TRY(run_hooks(bundle_.hooks.create_container, "createContainer", created, record_.pid));
   if (!options_.pid_file.empty()) TRY(write_pid_file(options_.pid_file, record_.pid));
   record_.phase = ContainerRecord::Phase::kCreated;
   TRY(directory_->save(record_));

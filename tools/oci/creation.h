@@ -27,6 +27,9 @@ Configured<void> start_container(const Runtime& runtime, const std::string& id);
 enum class Force { kNo, kYes };
 Configured<void> delete_container(const Runtime& runtime, const std::string& id, Force force);
 
+// What goes wrong is a warning.
+void run_poststop_hooks(const Hooks& hooks, const ContainerRecord& record, const RuntimeLog& log);
+
 // Written whole under another name, then renamed. Failures: those of open, write, rename.
 Configured<void> write_pid_file(const std::string& path, pid_t pid);
 

@@ -34,6 +34,18 @@ void end_processes(const ContainerRecord& record) {
 
 }  // namespace
 
+// Whatever becomes of one, the others run.
+void run_poststop_hooks(const Hooks& hooks, const ContainerRecord& record, const RuntimeLog& log) {
+  const std::string state = state_document(record, Status::kStopped).dump();
+  for (const Hook& hook : hooks.poststop) {
+    auto done = run_hooks({hook}, "poststop", state);
+    if (done) continue;
+    const std::string text = fmt::format("{}: {}", done.error().doing, done.error().reason);
+    warn(text);
+    log.write_warning(text);
+  }
+}
+
 Configured<void> delete_container(const Runtime& runtime, const std::string& id, Force force) {
   auto found = runtime.store.find(id, ContainerStore::Lock::kExclusive);
   if (!found && force == Force::kYes && !runtime.store.contains(id)) return {};
@@ -63,8 +75,7 @@ Configured<void> delete_container(const Runtime& runtime, const std::string& id,
   if (!document) return {};
   Problems problems;
   const Hooks hooks = read_hooks(JsonNode(&*document, "", problems)["hooks"]);
-  auto done = run_hooks(hooks.poststop, "poststop", state_document(*record, Status::kStopped).dump());
-  if (!done) warn(fmt::format("{}: {}", done.error().doing, done.error().reason));
+  run_poststop_hooks(hooks, *record, runtime.log);
   return {};
 }
 

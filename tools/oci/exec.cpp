@@ -83,6 +83,7 @@ Configured<Process> Exec::process_of_options() {
     return failure("execute a program", "no program is named", "sandbox exec ID PROGRAM, or --process FILE");
   process.has_terminal = arguments_.has("tty");
   process.oom_score_adj.reset();
+  if (arguments_.has("no-new-privs")) process.no_new_privs = NoNewPrivs::kSet;
   process.cwd = arguments_.text("cwd", process.cwd);
   for (const std::string& variable : arguments_.texts("env")) {
     const std::string name = variable.substr(0, variable.find('=') + 1);
@@ -200,7 +201,8 @@ Configured<void> Exec::start() {
                                   .groups = description_.user.groups,
                                   .permitted_caps = description_.capabilities.permitted,
                                   .effective_caps = description_.capabilities.effective,
-                                  .umask = description_.umask}));
+                                  .umask = description_.umask,
+                                  .no_new_privs = description_.no_new_privs}));
   auto executed = platform::wait_for_exec(process_, context);
   if (!executed) return failure(context, executed.error(), "a program that can be executed inside");
   return {};

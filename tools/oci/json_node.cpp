@@ -87,6 +87,11 @@ int64_t JsonNode::number_between(int64_t least, int64_t most) const {
   return least;
 }
 
+int64_t JsonNode::required_number_between(int64_t least, int64_t most) const {
+  if (!*this) fail("it is missing");
+  return number_between(least, most);
+}
+
 std::vector<std::string> JsonNode::texts() const {
   std::vector<std::string> list;
   for (const JsonNode& item : items()) list.push_back(item.text());

@@ -19,9 +19,13 @@ class Problems {
   void note(const std::string& name, std::string reason, std::string advice = "correct config.json");
   bool is_empty() const { return !first_; }
   const RunFailure& first() const { return *first_; }
+  // What is done otherwise than asked for, and is no reason to do nothing.
+  void warn(std::string text) { warnings_.push_back(std::move(text)); }
+  const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
   std::optional<RunFailure> first_;
+  std::vector<std::string> warnings_;
 };
 
 // A missing value and null are the same: false as a bool, and each getter's default. A value of another type
@@ -44,10 +48,14 @@ class JsonNode {
   uint64_t unsigned_number(uint64_t fallback = 0) const;
   // Within the bounds, else a problem and `least`.
   int64_t number_between(int64_t least, int64_t most) const;
+  // The same, and to be missing is a problem as well.
+  int64_t required_number_between(int64_t least, int64_t most) const;
   std::vector<std::string> texts() const;
   std::map<std::string, std::string> text_map() const;
 
   void fail(std::string reason, std::string advice = "correct config.json") const;
+  // For the log, with the name in front.
+  void warn(const std::string& text) const { problems_->warn(name_ + ": " + text); }
   // For what is known and not supported: a problem as soon as it says anything.
   void refuse(std::string reason, std::string advice = "leave it out") const;
 

@@ -30,13 +30,19 @@ std::unexpected<RunFailure> cannot_set(const std::string& name, Errno error) {
   return failure(fmt::format("set {}", name), error, "leave it out, or run the engine as root");
 }
 
-bool has_own_network(const Bundle& bundle) {
-  return bundle.has_new(platform::NamespaceKind::kNet) ||
-         bundle.joined(platform::NamespaceKind::kNet) != nullptr;
+// CAP_NET_BIND_SERVICE counts in the sandbox's user namespace, and this network may belong to another one.
+enum class LowPorts { kAsTheyAre, kForEverybody };
+
+LowPorts low_ports_of(const Bundle& bundle) {
+  constexpr uint64_t kBind = uint64_t{1} << CAP_NET_BIND_SERVICE;
+  const bool is_joined = bundle.joined(platform::NamespaceKind::kNet) != nullptr;
+  const bool may_bind = (bundle.process.capabilities.bounding & kBind) != 0;
+  return may_bind && is_joined && bundle.has_own(platform::NamespaceKind::kNet) ? LowPorts::kForEverybody
+                                                                                : LowPorts::kAsTheyAre;
 }
 
 // In a process of its own, which enters the namespaces. `report` gets what failed.
-[[noreturn]] void write_sysctls(const Bundle& bundle, pid_t pid, int report) {
+[[noreturn]] void write_sysctls(const Bundle& bundle, LowPorts low_ports, pid_t pid, int report) {
   for (const char* name : {"net", "ipc", "uts"}) {
     UniqueFd fd(::open(fmt::format("/proc/{}/ns/{}", pid, name).c_str(), O_RDONLY | O_CLOEXEC));
     if (fd && ::setns(fd.get(), 0) == 0) continue;
@@ -50,10 +56,7 @@ bool has_own_network(const Bundle& bundle) {
     ::dprintf(report, "%s", reason.c_str());
     ::_exit(1);
   }
-  // The capability counts in the sandbox's user namespace, and this network may belong to another one.
-  constexpr uint64_t kBind = uint64_t{1} << CAP_NET_BIND_SERVICE;
-  if ((bundle.process.capabilities.bounding & kBind) != 0 &&
-      bundle.joined(platform::NamespaceKind::kNet) != nullptr)
+  if (low_ports == LowPorts::kForEverybody)
     (void)platform::write_host_file("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
   ::_exit(0);
 }
@@ -86,13 +89,14 @@ Configured<void> apply_process_settings(const Process& process, pid_t pid) {
 }
 
 Configured<void> apply_sysctls(const Bundle& bundle, pid_t pid) {
-  if (bundle.sysctls.empty() && !has_own_network(bundle)) return {};
+  const LowPorts low_ports = low_ports_of(bundle);
+  if (bundle.sysctls.empty() && low_ports == LowPorts::kAsTheyAre) return {};
   int report[2];
   if (::pipe2(report, O_CLOEXEC) < 0) return cannot_set("linux.sysctl", Errno::last());
   UniqueFd mine(report[0]), its(report[1]);
   pid_t child = ::fork();
   if (child < 0) return cannot_set("linux.sysctl", Errno::last());
-  if (child == 0) write_sysctls(bundle, pid, its.get());
+  if (child == 0) write_sysctls(bundle, low_ports, pid, its.get());
   its.reset();
   std::string reason;
   char chunk[512];

@@ -57,7 +57,9 @@ void read_namespaces(const JsonNode& node, Bundle& bundle) {
 std::optional<IdMap> read_id_map(const JsonNode& node) {
   std::vector<IdMap::Range> ranges;
   for (const JsonNode& item : node.items()) {
-    auto id = [&](const char* key) { return static_cast<uint32_t>(item[key].number_between(0, UINT32_MAX)); };
+    auto id = [&](const char* key) {
+      return static_cast<uint32_t>(item[key].required_number_between(0, UINT32_MAX));
+    };
     const IdMap::Range range{id("containerID"), id("hostID"), id("size")};
     if (range.count == 0) item["size"].fail("it is 0");
     ranges.push_back(range);
@@ -74,32 +76,27 @@ bool is_standard_device(const std::string& path) {
 }
 
 void read_device(const JsonNode& node, Bundle& bundle) {
-  const std::string path = node["path"].text(), type = node["type"].text();
-  const auto major_number = static_cast<unsigned>(node["major"].number_between(0, 4095));
-  const auto minor_number = static_cast<unsigned>(node["minor"].number_between(0, 1048575));
-  if (is_standard_device(path)) return;
-  if (type != "b" && type != "c" && type != "u")
-    return node["type"].fail(fmt::format("`{}` is not supported", type), "c, u or b");
-  if (!path.starts_with("/dev/") || path.find("/../") != path.npos)
-    return node["path"].fail("a device outside of /dev is not supported", "a path below /dev");
-  struct stat status{};
-  const bool is_there = ::stat(path.c_str(), &status) == 0 &&
-                        (type == "b" ? S_ISBLK(status.st_mode) : S_ISCHR(status.st_mode)) &&
-                        status.st_rdev == makedev(major_number, minor_number);
-  if (!is_there)
-    return node.fail(fmt::format("the host has no such device {}:{} at {}", major_number, minor_number, path),
-                     "a device that is on the host under the same path");
-  if (node["fileMode"] && (node["fileMode"].number() & 0777) != (status.st_mode & 0777))
-    return node["fileMode"].fail("it is not the mode that the host's device has", "leave it out");
-  for (const auto& [key, owner] : {std::pair{"uid", status.st_uid}, {"gid", status.st_gid}})
-    if (node[key] && node[key].number() != owner)
-      return node[key].fail("it is not the owner that the host's device has", "leave it out");
-  bundle.devices.push_back({path, major_number, minor_number});
-}
-
-// Only what a namespace of the container's own holds: anything else would change the host.
-bool has_own(const Bundle& bundle, NamespaceKind kind) {
-  return bundle.has_new(kind) || bundle.joined(kind) != nullptr;
+  constexpr std::pair<const char*, mode_t> kTypes[] = {
+      {"c", S_IFCHR}, {"u", S_IFCHR}, {"b", S_IFBLK}, {"p", S_IFIFO}};
+  DeviceNode device{.path = node["path"].text()};
+  const std::string type = node["type"].text();
+  auto known = std::ranges::find_if(kTypes, [&](const auto& one) { return type == one.first; });
+  if (known == std::end(kTypes))
+    return node["type"].fail(fmt::format("`{}` is no type of device", type), "c, b, u or p");
+  device.type = known->second;
+  if (!device.path.starts_with('/') || (device.path + "/").find("/../") != std::string::npos)
+    return node["path"].fail("it is no absolute path without `..`");
+  if (device.type != S_IFIFO) {
+    device.major = static_cast<unsigned>(node["major"].required_number_between(0, 4095));
+    device.minor = static_cast<unsigned>(node["minor"].required_number_between(0, 1048575));
+  }
+  if (node["fileMode"]) device.permissions = static_cast<mode_t>(node["fileMode"].number() & 0777);
+  for (auto [key, id] : {std::pair{"uid", &device.uid}, {"gid", &device.gid}})
+    if (node[key]) *id = static_cast<uint32_t>(node[key].number_between(0, UINT32_MAX - 1));
+  if (is_standard_device(device.path)) return;
+  if (std::ranges::count(bundle.devices, device.path, &DeviceNode::path) > 0)
+    return node["path"].fail(fmt::format("there are two of {}", device.path));
+  bundle.devices.push_back(std::move(device));
 }
 
 void read_sysctls(const JsonNode& node, Bundle& bundle) {
@@ -123,7 +120,7 @@ void read_sysctls(const JsonNode& node, Bundle& bundle) {
       return node.fail(fmt::format("{} is not of a namespace: it would change the host", dotted));
     if (("/" + name + "/").find("/../") != std::string::npos)
       return node.fail(fmt::format("{} leads elsewhere", dotted));
-    if (!has_own(bundle, kind))
+    if (!bundle.has_own(kind))
       return node.fail(fmt::format("{} would change the host, whose namespace the container shares", dotted));
     bundle.sysctls[name] = value;
   }
@@ -159,6 +156,7 @@ void read_linux(const JsonNode& node, Bundle& bundle) {
   for (const JsonNode& device : node["devices"].items()) read_device(device, bundle);
   bundle.cgroups_path = node["cgroupsPath"].text();
   bundle.settings = read_resources(node["resources"]);
+  bundle.device_rules = read_device_rules(node["resources"]["devices"]);
   read_sysctls(node["sysctl"], bundle);
   for (const char* key : {"listenerPath", "listenerMetadata"})
     node["seccomp"][key].refuse("calls cannot be handed to another process: they are the sentry's");
@@ -170,9 +168,13 @@ void read_linux(const JsonNode& node, Bundle& bundle) {
         path.fail("it is no absolute path without `..`");
   read_personality(node["personality"], bundle);
   const std::string propagation = node["rootfsPropagation"].text();
-  constexpr const char* kPropagations[] = {"", "private", "rprivate", "slave", "rslave"};
-  if (std::ranges::count(kPropagations, propagation) == 0)
-    node["rootfsPropagation"].fail("mounts inside are never seen outside", "private");
+  constexpr const char* kPropagations[] = {"private", "rprivate", "unbindable", "runbindable",
+                                           "slave",   "rslave",   "shared",     "rshared"};
+  auto word = std::ranges::find(kPropagations, propagation);
+  if (!propagation.empty() && word == std::end(kPropagations))
+    node["rootfsPropagation"].fail(fmt::format("`{}` is not one of its values", propagation), "private");
+  if (propagation.ends_with("slave") || propagation.ends_with("shared"))
+    node["rootfsPropagation"].warn("what is mounted on the host later is not seen inside");
   node["mountLabel"].refuse("SELinux labels are not applied", "label=disable");
   node["timeOffsets"].refuse("time namespaces are not supported");
   node["intelRdt"].refuse("cache allocation is not supported");

@@ -21,7 +21,14 @@ enum class Effect {
   kNoExec,
   kExec,
   kBind,
+  kRemount,
+  kAtime,  // as Linux does it without a word
+  kNoAtime,
+  kStrict,
+  kDirAtime,
+  kNoDirAtime,
   kCopyUp,
+  kWarn,
 };
 
 struct Option {
@@ -29,21 +36,67 @@ struct Option {
   Effect effect;
 };
 
-// Access times are kept as the file system below keeps them; a bind is always recursive and private, and what
-// it says of itself holds for everything below.
+// A bind is always recursive, and what it says of itself holds for everything below. Nothing that is mounted
+// inside is ever seen outside, and nothing that is mounted outside later is seen inside: kWarn says so to who
+// asked for that. What only a disk has (iversion, sync and so on) says nothing of a bind or of memory.
 constexpr Option kOptions[] = {
-    {"defaults", Effect::kNone},    {"ro", Effect::kReadOnly},      {"rw", Effect::kReadWrite},
-    {"rro", Effect::kReadOnly},     {"rrw", Effect::kReadWrite},    {"nosuid", Effect::kNoSuid},
-    {"suid", Effect::kSuid},        {"rnosuid", Effect::kNoSuid},   {"rsuid", Effect::kSuid},
-    {"nodev", Effect::kNoDev},      {"dev", Effect::kDev},          {"rnodev", Effect::kNoDev},
-    {"rdev", Effect::kDev},         {"noexec", Effect::kNoExec},    {"exec", Effect::kExec},
-    {"rnoexec", Effect::kNoExec},   {"rexec", Effect::kExec},       {"bind", Effect::kBind},
-    {"rbind", Effect::kBind},       {"private", Effect::kNone},     {"rprivate", Effect::kNone},
-    {"atime", Effect::kNone},       {"noatime", Effect::kNone},     {"relatime", Effect::kNone},
-    {"norelatime", Effect::kNone},  {"strictatime", Effect::kNone}, {"nostrictatime", Effect::kNone},
-    {"diratime", Effect::kNone},    {"nodiratime", Effect::kNone},  {"ratime", Effect::kNone},
-    {"rnoatime", Effect::kNone},    {"rrelatime", Effect::kNone},   {"rstrictatime", Effect::kNone},
-    {"rdiratime", Effect::kNone},   {"rnodiratime", Effect::kNone}, {"async", Effect::kNone},
+    {"defaults", Effect::kNone},
+    {"ro", Effect::kReadOnly},
+    {"rw", Effect::kReadWrite},
+    {"rro", Effect::kReadOnly},
+    {"rrw", Effect::kReadWrite},
+    {"nosuid", Effect::kNoSuid},
+    {"suid", Effect::kSuid},
+    {"rnosuid", Effect::kNoSuid},
+    {"rsuid", Effect::kSuid},
+    {"nodev", Effect::kNoDev},
+    {"dev", Effect::kDev},
+    {"rnodev", Effect::kNoDev},
+    {"rdev", Effect::kDev},
+    {"noexec", Effect::kNoExec},
+    {"exec", Effect::kExec},
+    {"rnoexec", Effect::kNoExec},
+    {"rexec", Effect::kExec},
+    {"bind", Effect::kBind},
+    {"rbind", Effect::kBind},
+    {"remount", Effect::kRemount},
+    {"private", Effect::kNone},
+    {"rprivate", Effect::kNone},
+    {"unbindable", Effect::kNone},
+    {"runbindable", Effect::kNone},
+    {"slave", Effect::kWarn},
+    {"rslave", Effect::kWarn},
+    {"shared", Effect::kWarn},
+    {"rshared", Effect::kWarn},
+    {"atime", Effect::kAtime},
+    {"ratime", Effect::kAtime},
+    {"noatime", Effect::kNoAtime},
+    {"rnoatime", Effect::kNoAtime},
+    {"relatime", Effect::kAtime},
+    {"rrelatime", Effect::kAtime},
+    {"norelatime", Effect::kNone},
+    {"rnorelatime", Effect::kNone},
+    {"strictatime", Effect::kStrict},
+    {"rstrictatime", Effect::kStrict},
+    {"nostrictatime", Effect::kAtime},
+    {"rnostrictatime", Effect::kAtime},
+    {"diratime", Effect::kDirAtime},
+    {"rdiratime", Effect::kDirAtime},
+    {"nodiratime", Effect::kNoDirAtime},
+    {"rnodiratime", Effect::kNoDirAtime},
+    {"async", Effect::kNone},
+    {"sync", Effect::kNone},
+    {"dirsync", Effect::kNone},
+    {"lazytime", Effect::kNone},
+    {"nolazytime", Effect::kNone},
+    {"iversion", Effect::kNone},
+    {"noiversion", Effect::kNone},
+    {"mand", Effect::kNone},
+    {"nomand", Effect::kNone},
+    {"silent", Effect::kNone},
+    {"loud", Effect::kNone},
+    {"symfollow", Effect::kNone},
+    {"rsymfollow", Effect::kNone},
     {"tmpcopyup", Effect::kCopyUp},
 };
 
@@ -117,9 +170,12 @@ bool take_data(MountEntry& entry, const std::string& option) {
 }
 
 void apply(MountEntry& entry, Effect effect) {
+  using AccessTimes = vfs::MountFlags::AccessTimes;
   switch (effect) {
     case Effect::kNone:
     case Effect::kBind:
+    case Effect::kRemount:
+    case Effect::kWarn:
       return;
     case Effect::kReadOnly:
     case Effect::kReadWrite:
@@ -137,6 +193,19 @@ void apply(MountEntry& entry, Effect effect) {
     case Effect::kExec:
       entry.flags.is_noexec = effect == Effect::kNoExec;
       return;
+    case Effect::kAtime:
+      entry.flags.access_times = AccessTimes::kRelative;
+      return;
+    case Effect::kNoAtime:
+      entry.flags.access_times = AccessTimes::kNever;
+      return;
+    case Effect::kStrict:
+      entry.flags.access_times = AccessTimes::kStrict;
+      return;
+    case Effect::kDirAtime:
+    case Effect::kNoDirAtime:
+      entry.flags.is_nodiratime = effect == Effect::kNoDirAtime;
+      return;
     case Effect::kCopyUp:
       entry.contents = MountEntry::Contents::kCopyUp;
       return;
@@ -149,11 +218,14 @@ const Option* find_option(const std::string& name) {
 }
 
 MountEntry::Kind kind_of(const JsonNode& node, const std::vector<std::string>& options) {
-  auto is_bind = [](const std::string& name) {
-    const Option* option = find_option(name);
-    return option != nullptr && option->effect == Effect::kBind;
+  auto has = [&](Effect effect) {
+    return std::ranges::any_of(options, [&](const std::string& name) {
+      const Option* option = find_option(name);
+      return option != nullptr && option->effect == effect;
+    });
   };
-  if (std::ranges::any_of(options, is_bind)) return MountEntry::Kind::kBind;
+  if (has(Effect::kRemount)) return MountEntry::Kind::kRemount;
+  if (has(Effect::kBind)) return MountEntry::Kind::kBind;
   const std::string type = node["type"].text();
   auto found = std::ranges::find_if(kTypes, [&](const Type& one) { return type == one.name; });
   if (found == std::end(kTypes) || found->kind == MountEntry::Kind::kBind) {
@@ -188,13 +260,18 @@ MountEntry read_mount(const JsonNode& node, const std::string& bundle_directory)
   if (entry.kind == MountEntry::Kind::kTmpfs && entry.destination == "/dev")
     entry.kind = MountEntry::Kind::kDevices;
   for (const std::string& name : options) {
-    if (const Option* option = find_option(name))
+    if (const Option* option = find_option(name)) {
       apply(entry, option->effect);
-    else if (!take_data(entry, name))
+      if (option->effect == Effect::kWarn)
+        node["options"].warn(fmt::format("`{}`: what is mounted on the host later is not seen inside", name));
+    } else if (!take_data(entry, name)) {
       node["options"].fail(fmt::format("`{}` is no option that is understood there", name), "leave it out");
+    }
   }
   if (entry.contents == MountEntry::Contents::kCopyUp && entry.kind != MountEntry::Kind::kTmpfs)
     node["options"].fail("tmpcopyup is for a tmpfs", "leave it out");
+  if (bool(node["uidMappings"]) != bool(node["gidMappings"]))
+    node[node["uidMappings"] ? "gidMappings" : "uidMappings"].fail("it is missing beside the other one");
   node["uidMappings"].refuse("mounts with ids of their own are not supported");
   node["gidMappings"].refuse("mounts with ids of their own are not supported");
   return entry;

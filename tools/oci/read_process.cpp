@@ -2,6 +2,7 @@
 #include <linux/capability.h>
 #include <linux/sched.h>
 #include <sys/capability.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 
@@ -61,7 +62,9 @@ uint64_t read_capability_set(const JsonNode& node) {
     auto number = capability_number(name);
     if (number)
       set |= uint64_t{1} << *number;
-    else if (!name.starts_with("CAP_"))
+    else if (name.starts_with("CAP_"))
+      item.warn(fmt::format("`{}` is not known here, and not given", name));
+    else
       item.fail(fmt::format("`{}` is no capability", name));
   }
   return set;
@@ -75,6 +78,8 @@ std::vector<platform::ResourceLimit> read_limits(const JsonNode& node) {
     platform::ResourceLimit limit{resource.value_or(0),
                                   {item["soft"].unsigned_number(), item["hard"].unsigned_number()}};
     if (!resource) item["type"].fail(fmt::format("`{}` is no resource limit", name));
+    if (resource == RLIMIT_CORE)
+      item.warn("no core file is written, and no handler of the host's is started: the limit stays 1");
     if (limit.limit.rlim_cur > limit.limit.rlim_max) item.fail("the soft limit is above the hard one");
     if (std::ranges::find(limits, limit.resource, &platform::ResourceLimit::resource) != limits.end())
       item.fail(fmt::format("{} is there twice", name));
@@ -155,9 +160,10 @@ Process read_process(const JsonNode& node) {
     process.oom_score_adj = static_cast<int>(node["oomScoreAdj"].number_between(-1000, 1000));
   if (const JsonNode priority = node["ioPriority"])
     process.io_priority = choose(priority["class"], kIoClasses) << kIoClassShift |
-                          static_cast<int>(priority["priority"].number_between(0, 7));
+                          static_cast<int>(priority["priority"].required_number_between(0, 7));
   if (node["scheduler"]) process.scheduler = read_scheduler(node["scheduler"]);
-  (void)node["noNewPrivileges"].is_true();  // every process here has it
+  // No process here gains any; this is what it is told.
+  process.no_new_privs = node["noNewPrivileges"].is_true() ? NoNewPrivs::kSet : NoNewPrivs::kUnset;
   node["execCPUAffinity"].refuse("the CPUs of a process cannot be chosen here", "linux.resources.cpu.cpus");
   node["apparmorProfile"].refuse("AppArmor profiles are not applied", "apparmor=unconfined");
   node["selinuxLabel"].refuse("SELinux labels are not applied", "label=disable");

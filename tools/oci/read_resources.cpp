@@ -1,4 +1,7 @@
 // linux.resources of config.json as the files of control groups, v1 and v2.
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "tools/oci/bundle.h"
@@ -90,6 +93,9 @@ void read_cpu_time(const JsonNode& cpu, Settings& settings) {
   if (has_quota)
     settings.add(quota, "cpu", "cpu.cfs_quota_us", v1_limit(quota.number()), "cpu.max",
                  fmt::format("{} {}", v2_limit(quota.number()), period_us));
+  if (burst && has_quota && quota.number() > 0 &&
+      burst.unsigned_number() > static_cast<uint64_t>(quota.number()))
+    burst.fail("it is larger than the quota");
   if (burst)
     settings.add(burst, "cpu", "cpu.cfs_burst_us", std::to_string(burst.unsigned_number()), "cpu.max.burst",
                  std::to_string(burst.unsigned_number()));
@@ -174,7 +180,62 @@ void read_rest(const JsonNode& resources, Settings& settings) {
   }
 }
 
+// Those that every container may use, whatever its rules say: what runtimes add to them.
+std::vector<vfs::DeviceRule> standard_rules() {
+  constexpr unsigned kMemory = 1, kTerminals = 5, kSlaves = 136;
+  std::vector<vfs::DeviceRule> rules;
+  auto allow = [&](unsigned major, std::optional<unsigned> minor) {
+    rules.push_back({.verdict = vfs::DeviceRule::Verdict::kAllow,
+                     .type = S_IFCHR,
+                     .major = major,
+                     .minor = minor,
+                     .access = R_OK | W_OK});
+  };
+  for (unsigned minor : {3, 5, 7, 8, 9}) allow(kMemory, minor);  // null, zero, full, random, urandom
+  for (unsigned minor : {0, 1, 2}) allow(kTerminals, minor);     // tty, console, ptmx
+  allow(kSlaves, std::nullopt);
+  return rules;
+}
+
+int read_access(const JsonNode& node) {
+  if (!node) return R_OK | W_OK;
+  int access = 0;
+  for (char letter : node.text()) {
+    if (letter == 'r')
+      access |= R_OK;
+    else if (letter == 'w')
+      access |= W_OK;
+    else if (letter != 'm')  // no container makes devices
+      node.fail(fmt::format("`{}` is none of r, w and m", letter));
+  }
+  return access;
+}
+
 }  // namespace
+
+vfs::DeviceRules read_device_rules(const JsonNode& devices) {
+  std::vector<vfs::DeviceRule> rules;
+  for (const JsonNode& item : devices.items()) {
+    vfs::DeviceRule rule{.access = read_access(item["access"])};
+    if (!item["allow"]) item["allow"].fail("it is missing");
+    rule.verdict =
+        item["allow"].is_true() ? vfs::DeviceRule::Verdict::kAllow : vfs::DeviceRule::Verdict::kDeny;
+    const std::string type = item["type"].text("a");
+    if (type == "c" || type == "u")
+      rule.type = S_IFCHR;
+    else if (type == "b")
+      rule.type = S_IFBLK;
+    else if (type != "a" && !type.empty())
+      item["type"].fail(fmt::format("`{}` is none of a, b, c and u", type));
+    // -1 is another way of saying any.
+    for (auto [key, number] : {std::pair{"major", &rule.major}, {"minor", &rule.minor}})
+      if (item[key] && item[key].number() != -1)
+        *number = static_cast<unsigned>(item[key].number_between(0, UINT32_MAX));
+    rules.push_back(rule);
+  }
+  std::ranges::copy(standard_rules(), std::back_inserter(rules));
+  return vfs::DeviceRules(std::move(rules));
+}
 
 std::vector<GroupSetting> read_resources(const JsonNode& resources) {
   Settings settings;

@@ -44,7 +44,7 @@ constexpr Option kExec[] = {
     {"console-socket", 0, "SOCKET", "gets its terminal"},
     {"preserve-fds", 0, "N", "descriptors 3 to 3+N-1 are passed on"},
     {"ignore-paused", 0, "", "also in a paused container"},
-    {"no-new-privs", 0, "", "accepted: every process has it"},
+    {"no-new-privs", 0, "", "tell the process that it gains no privileges"},
     {"no-subreaper", 0, "", "accepted: nothing reaps for the engine"},
 };
 constexpr Option kKill[] = {{"all", 'a', "", "every process of the container"}};
@@ -118,7 +118,8 @@ void print_help() {
   fmt::print("\nOptions:\n{}", describe(kGlobalOptions));
 }
 
-Configured<int> run_command(const CommandRow& row, const Arguments& global, std::vector<std::string> words) {
+Configured<int> run_command(const CommandRow& row, const Arguments& global, const RuntimeLog& log,
+                            std::vector<std::string> words) {
   std::vector<Option> options(row.options.begin(), row.options.end());
   options.push_back(kHelp);
   Arguments arguments = TRY(Arguments::parse(options, std::move(words), row.end));
@@ -128,7 +129,7 @@ Configured<int> run_command(const CommandRow& row, const Arguments& global, std:
   }
   auto store = ContainerStore::open(global.text("root", ContainerStore::default_root()));
   if (!store) return std::unexpected(store.error());
-  return row.act(Runtime{.store = *std::move(store)}, arguments);
+  return row.act(Runtime{.store = *std::move(store), .log = log}, arguments);
 }
 
 const CommandRow* find_row(const std::vector<CommandRow>& rows, const std::string& name) {
@@ -136,7 +137,7 @@ const CommandRow* find_row(const std::vector<CommandRow>& rows, const std::strin
   return found == rows.end() ? nullptr : &*found;
 }
 
-Configured<int> dispatch(const Arguments& global) {
+Configured<int> dispatch(const Arguments& global, const RuntimeLog& log) {
   if (global.words().empty()) {
     print_help();
     return global.has("help") ? 0 : 1;
@@ -147,7 +148,7 @@ Configured<int> dispatch(const Arguments& global) {
     return failure("understand the command line",
                    fmt::format("`{}` is no command of the runtime", printable(global.words()[0])),
                    "sandbox --help");
-  return run_command(*row, global, {global.words().begin() + 1, global.words().end()});
+  return run_command(*row, global, log, {global.words().begin() + 1, global.words().end()});
 }
 
 // Verbs that the command has for sandboxes with a name as well.
@@ -202,7 +203,7 @@ int runtime_main(int argc, char** argv) {
   const std::string format = global->text("log-format", "text");
   const RuntimeLog log(global->text("log"),
                        format == "json" ? RuntimeLog::Format::kJson : RuntimeLog::Format::kText);
-  Configured<int> done = dispatch(*global);
+  Configured<int> done = dispatch(*global, log);
   if (done) return *done;
   log.write_error(done.error());
   report(done.error());

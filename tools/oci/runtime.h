@@ -7,11 +7,13 @@
 #include "tools/oci/arguments.h"
 #include "tools/oci/bundle.h"
 #include "tools/oci/container_store.h"
+#include "tools/oci/runtime_log.h"
 
 namespace sandbox::tools::oci {
 
 struct Runtime {
   ContainerStore store;
+  const RuntimeLog& log;
 };
 
 // Its exit code, or what went wrong (exit code 1, and the last line of the log).

@@ -11,18 +11,22 @@
 namespace sandbox::tools::oci {
 
 void RuntimeLog::write_error(const RunFailure& failure) const {
-  if (path_.empty()) return;
   std::string message = fmt::format("cannot {}: {}", failure.doing, failure.reason);
   // Engines make exit code 127 of these words.
   constexpr int kNotFound = 127;
   if (failure.exit_code == kNotFound) message += " (executable file not found: no such file or directory)";
   if (!failure.advice.empty()) message += fmt::format("; try: {}", failure.advice);
+  write("error", message);
+}
+
+void RuntimeLog::write(const char* level, const std::string& message) const {
+  if (path_.empty()) return;
   const std::string time_text = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(::time(nullptr)));
   const std::string quoted = json_string(message);
   const std::string line =
       format_ == Format::kJson
-          ? fmt::format("{{\"level\":\"error\",\"msg\":{},\"time\":\"{}\"}}\n", quoted, time_text)
-          : fmt::format("time=\"{}\" level=error msg={}\n", time_text, quoted);
+          ? fmt::format("{{\"level\":\"{}\",\"msg\":{},\"time\":\"{}\"}}\n", level, quoted, time_text)
+          : fmt::format("time=\"{}\" level={} msg={}\n", time_text, level, quoted);
   UniqueFd file(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0644));
   if (file) (void)!::write(file.get(), line.data(), line.size());
 }

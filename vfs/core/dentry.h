@@ -67,10 +67,13 @@ class Dentry : public std::enable_shared_from_this<Dentry> {
 bool is_ancestor(const Dentry& ancestor, const Dentry& at);
 
 struct MountFlags {
+  enum class AccessTimes { kRelative, kNever, kStrict };
   bool is_read_only = false;
   bool is_nosuid = true;
   bool is_nodev = false;
   bool is_noexec = false;
+  AccessTimes access_times = AccessTimes::kRelative;
+  bool is_nodiratime = false;
 };
 
 class Mount {
@@ -86,6 +89,8 @@ class Mount {
   MountPtr parent;
   DentryPtr mountpoint;
   std::string source;  // as given to mount(2)
+  // What mountinfo shows of a bind instead of "/"; "": the dentry's own path.
+  std::string shown_root;
   // Made by the sandbox's configuration: from inside it is neither moved, taken away nor loosened.
   bool is_locked = false;
 };

@@ -91,6 +91,16 @@ Result<void> Vfs::make_read_only(std::string_view path) {
   return {};
 }
 
+Result<void> Vfs::set_mount_flags(std::string_view path, MountFlags flags) {
+  const Credentials everything{.effective_caps = ~uint64_t{0}};
+  std::unique_lock lock(tree_lock_);
+  Location at = TRY(walk_locked(Caller{root_, root_, everything}, root_, path, {}));
+  if (at.dentry != at.mount->root) return err(EINVAL);
+  at.mount->flags = flags;
+  changed();
+  return {};
+}
+
 Result<void> Vfs::remount(const Location& where, unsigned long flags) {
   if (where.dentry != where.mount->root) return err(EINVAL);
   MountFlags asked = flags_from(flags);
@@ -226,7 +236,7 @@ std::vector<Vfs::MountLine> Vfs::mounts(const Location& root) {
     line.id = mount->id;
     line.parent_id = mount->parent ? mount->parent->id : mount->id;
     line.device = mount->filesystem->device();
-    line.root = "/";
+    line.root = mount->shown_root.empty() ? "/" : mount->shown_root;
     if (mount->root->parent()) {
       line.root.clear();
       for (const Dentry* dentry = mount->root.get(); dentry->parent(); dentry = dentry->parent().get())

@@ -123,10 +123,12 @@ Result<void> Vfs::check_open(const Caller& caller, const Location& location, int
   mode_t type = inode->type();
   if (type == S_IFLNK) return err(ELOOP);
   if (type == S_IFDIR && wants_writing(flags)) return err(EISDIR);
-  if ((type == S_IFCHR || type == S_IFBLK) && mount.is_nodev) return err(EACCES);
+  const bool is_device = type == S_IFCHR || type == S_IFBLK;
+  if (is_device && mount.is_nodev) return err(EACCES);
   int mask = (wants_reading(flags) ? R_OK : 0) | (wants_writing(flags) ? W_OK : 0);
   Attributes attributes = TRY(inode->getattr());
   TRY(check_permission(caller.credentials, attributes, mask));
+  if (is_device) TRY(device_rules_.check(type, attributes.stx_rdev_major, attributes.stx_rdev_minor, mask));
   if (flags & O_NOATIME) TRY(check_owner(caller.credentials, attributes));
   if (type == S_IFREG && wants_writing(flags)) {
     if (mount.is_read_only) return err(EROFS);

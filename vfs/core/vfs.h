@@ -10,6 +10,7 @@
 #include "sandbox/host_mounter.h"
 #include "sandbox/id_map.h"
 #include "vfs/core/dentry.h"
+#include "vfs/core/device_rules.h"
 #include "vfs/core/preparation.h"
 #include "vfs/core/tree_lock.h"
 #include "vfs/core/types.h"
@@ -74,6 +75,10 @@ class Vfs {
   Result<MountPtr> mount_at(std::string_view path, std::shared_ptr<Filesystem> filesystem, MountFlags flags,
                             std::string source);
 
+  // Gives the mount at `path` other flags. Errors: EINVAL (nothing is mounted there), the walk's.
+  Result<void> set_mount_flags(std::string_view path, MountFlags flags);
+  // Before anything is opened.
+  void set_device_rules(DeviceRules rules) { device_rules_ = std::move(rules); }
   // Mounts what is at `path` once more onto itself, read-only. Errors: ENOENT and the walk's others.
   Result<void> make_read_only(std::string_view path);
 
@@ -247,6 +252,7 @@ class Vfs {
   std::vector<MountPtr> mounts_;  // in mount order
   std::unordered_map<std::string, FilesystemFactory> factories_;
   std::function<bool(const Attributes&)> is_executing_;
+  DeviceRules device_rules_;
   std::function<void(struct statfs&)> memory_bound_ = [](struct statfs&) {};
   IdMap uid_map_, gid_map_;
   std::shared_ptr<Filesystem> anonymous_;  // what descriptors without a name live in

@@ -121,7 +121,7 @@ Result<InodePtr> make_terminal(Devfs& devfs) {
 
 std::optional<std::string> Devfs::path_of_descriptor(int host_fd) {
   struct stat file, same;
-  if (::fstat(host_fd, &file) < 0 || !S_ISCHR(file.st_mode)) return std::nullopt;
+  if (::fstat(host_fd, &file) < 0 || !(S_ISCHR(file.st_mode) || S_ISBLK(file.st_mode))) return std::nullopt;
   auto is_same_node = [&] { return same.st_dev == file.st_dev && same.st_ino == file.st_ino; };
   // The console is the terminal itself under another name, so that ttyname(3) finds it; one of the sandbox's
   // own terminals has a name in /dev/pts.
@@ -136,6 +136,8 @@ std::optional<std::string> Devfs::path_of_descriptor(int host_fd) {
   };
   for (const Device& device : kDevices)
     if (is_named(device)) return fmt::format("/{}", device.name);
+  for (const DevfsOptions::Extra& extra : options_.extra)
+    if (::fstat(extra.object.get(), &same) == 0 && is_same_node()) return "/" + extra.path;
   if (is_named(kTerminal)) return fmt::format("/{}", kTerminal.name);
   return std::nullopt;
 }
@@ -160,9 +162,12 @@ std::shared_ptr<Filesystem> create_devfs(DevfsOptions given) {
     size_t slash = extra.path.rfind('/');
     FixedDirectory& folder =
         slash == extra.path.npos ? *root : root->directory_at(extra.path.substr(0, slash));
-    auto node =
-        HostDevice::create(*devfs, options.kernel, options.host_devices.get(), extra.path, extra.device);
-    if (node) folder.add(extra.path.substr(slash + 1), std::move(*node));
+    struct stat status{};
+    UniqueFd object(::fcntl(extra.object.get(), F_DUPFD_CLOEXEC, 0));
+    if (object && ::fstat(object.get(), &status) == 0)
+      folder.add(
+          extra.path.substr(slash + 1),
+          std::make_shared<HostDevice>(*devfs, options.kernel, std::move(object), status.st_mode & S_IFMT));
   }
   auto add_link = [&](const char* name, const char* target) {
     root->add(name, std::make_shared<GeneratedLink>(*devfs, root->inode_for(name), std::string(target)));

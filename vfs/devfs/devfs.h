@@ -20,10 +20,10 @@ struct DevfsOptions {
   UniqueFd terminals;
   // The terminal that becomes /dev/console; not open: there is none.
   UniqueFd console;
-  // More devices, by their path below the file system's root ("net/tun").
+  // More devices, by their path below the file system's root ("net/tun"), and a descriptor of each (O_PATH).
   struct Extra {
     std::string path;
-    dev_t device;
+    UniqueFd object;
   };
   std::vector<Extra> extra;
 };

@@ -32,8 +32,7 @@ Result<InodePtr> HostDevice::create(Filesystem& filesystem, KernelView& kernel, 
   if (!object) return last_error();
   struct stat status;
   TRY(host_status(::fstat(object.get(), &status)));
-  const bool is_device = S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode);
-  if (!is_device || (expected != 0 && status.st_rdev != expected)) return err(ENODEV);
+  if (!S_ISCHR(status.st_mode) || (expected != 0 && status.st_rdev != expected)) return err(ENODEV);
   return std::make_shared<HostDevice>(filesystem, kernel, std::move(object));
 }
 

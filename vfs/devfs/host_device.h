@@ -1,4 +1,4 @@
-// HostDevice: a character device of the host, pinned once and handed out as the real thing.
+// HostDevice: a device of the host, pinned once and handed out as the real thing.
 #pragma once
 
 #include "sandbox/kernel_view.h"
@@ -17,8 +17,8 @@ class HostDevice : public Inode {
   // Pins `name` in `directory`. Errors: ENOENT, ENODEV (not a character device, or not `expected`; 0: any).
   static Result<InodePtr> create(Filesystem& filesystem, KernelView& kernel, int directory,
                                  const std::string& name, dev_t expected);
-  HostDevice(Filesystem& filesystem, KernelView& kernel, UniqueFd object)
-      : Inode(filesystem, S_IFCHR), kernel_(kernel), object_(std::move(object)) {}
+  HostDevice(Filesystem& filesystem, KernelView& kernel, UniqueFd object, mode_t type = S_IFCHR)
+      : Inode(filesystem, type), kernel_(kernel), object_(std::move(object)) {}
 
   // Ids are the workload's; Errors: ENOENT (the terminal is gone).
   Result<Attributes> getattr() override;

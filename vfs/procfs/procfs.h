@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 
 #include "sandbox/cgroup_view.h"
@@ -27,6 +28,10 @@ struct ProcfsOptions {
   std::function<Result<Location>(const Caller& caller, UniqueFd descriptor)> locate;
   // Vfs::mounts: every mount reachable from `root`, parents first.
   std::function<std::vector<Vfs::MountLine>(const Location& root)> mounts;
+  // What uid_map and gid_map of a container show of ids outside; nothing: each id stands for itself.
+  std::optional<IdMap> shown_uid_map, shown_gid_map;
+  // Values of /proc/sys that were set for the sandbox, by their paths below it.
+  std::map<std::string, std::string, std::less<>> sysctls;
 };
 
 // One instance is enough: it may be mounted at any number of places.

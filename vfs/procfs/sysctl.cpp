@@ -57,6 +57,9 @@ bool shares_network(Procfs& procfs, const Caller* caller) {
 }
 
 Result<std::string> read_value(Procfs& procfs, const Sysctl& row, const Caller* caller) {
+  const auto& configured = procfs.options_of_mount().sysctls;
+  if (auto found = configured.find(std::string_view(row.path)); found != configured.end())
+    return found->second + "\n";
   bool is_of_host = row.source == Sysctl::Source::kHost ||
                     (row.source == Sysctl::Source::kNetwork && shares_network(procfs, caller));
   if (is_of_host) {

@@ -15,7 +15,10 @@ std::string flag_words(const MountFlags& flags) {
   if (flags.is_nosuid) words += ",nosuid";
   if (flags.is_nodev) words += ",nodev";
   if (flags.is_noexec) words += ",noexec";
-  return words + ",relatime";
+  if (flags.access_times == MountFlags::AccessTimes::kNever) words += ",noatime";
+  if (flags.is_nodiratime) words += ",nodiratime";
+  if (flags.access_times == MountFlags::AccessTimes::kRelative) words += ",relatime";
+  return words;
 }
 
 Result<std::vector<Vfs::MountLine>> mounts_of(const TaskContext& context) {

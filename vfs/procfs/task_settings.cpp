@@ -16,6 +16,7 @@ Result<std::string> refuse_stack(const TaskContext&) { return err(EPERM); }
 Result<std::string> generate_patch_state(const TaskContext&) { return "-1\n"; }
 
 // The ids that exist inside, without telling which of the host's they are.
+// Whose ids stand for themselves: where the sandbox is, nobody inside has to know.
 std::string id_map_text(const IdMap& map) {
   std::string text;
   for (const IdMap::Range& range : map.ranges())
@@ -23,11 +24,20 @@ std::string id_map_text(const IdMap& map) {
                    range.count);
   return text;
 }
+std::string configured_map_text(const IdMap& map) {
+  std::string text;
+  for (const IdMap::Range& range : map.ranges())
+    fmt::format_to(std::back_inserter(text), "{:>10} {:>10} {:>10}\n", range.inside, range.outside,
+                   range.count);
+  return text;
+}
 Result<std::string> generate_uid_map(const TaskContext& context) {
-  return id_map_text(context.kernel.uid_map());
+  const auto& configured = context.procfs.options_of_mount().shown_uid_map;
+  return configured ? configured_map_text(*configured) : id_map_text(context.kernel.uid_map());
 }
 Result<std::string> generate_gid_map(const TaskContext& context) {
-  return id_map_text(context.kernel.gid_map());
+  const auto& configured = context.procfs.options_of_mount().shown_gid_map;
+  return configured ? configured_map_text(*configured) : id_map_text(context.kernel.gid_map());
 }
 
 // The number in the name is the host's own count of sessions; the nice value is the task's.

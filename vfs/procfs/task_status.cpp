@@ -151,6 +151,8 @@ Result<std::string> generate_status(const TaskContext& context) {
       number(context.task.tid);
     } else if (key == "Ngid" || key == "TracerPid") {
       number(0);
+    } else if (key == "NoNewPrivs") {
+      number(context.task.has_no_new_privs ? 1 : 0);
     } else if (key == "PPid") {
       number(ids.parent);
     } else if (key == "Cpus_allowed") {
