@@ -1,10 +1,13 @@
 """Hostile bundles and arguments: a clear error, nothing left behind, nothing on the host changed."""
+import concurrent.futures
 import json
 import os
+import signal
 import subprocess
+import time
 
-from bundles import Bundle, need_root
-from cases import check, equal, main
+from bundles import Bundle, need_root, wait_until
+from cases import SANDBOX, check, equal, is_alive, main
 
 
 def refused_text(folder, text, *words):
@@ -146,6 +149,143 @@ def test_a_full_disk_below_root(folder):
         equal(os.listdir(bundle.root), ["filler"])
     finally:
         subprocess.run(["umount", bundle.root], check=True)
+
+
+def processes_of(bundle):
+    """Those whose command line names the container: its commands, its sentry, what it left."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if bundle.id.encode() in file.read() and is_alive(int(pid)):
+                    found.append(int(pid))
+        except OSError:
+            pass  # it ended meanwhile
+    return found
+
+
+def create_process(bundle):
+    return subprocess.Popen([SANDBOX, "--root", bundle.root, "create", "--bundle", bundle.folder, bundle.id],
+                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_create_killed_at_any_moment(folder):
+    need_root()
+    for milliseconds in range(0, 30, 2):
+        bundle = Bundle(folder, "sleep 100")
+        bundle.save()
+        process = create_process(bundle)
+        time.sleep(milliseconds / 1000)
+        process.kill()
+        process.wait()
+        wait_until(lambda: bundle.call("delete", "--force", bundle.id).returncode == 0)
+        wait_until(lambda: not processes_of(bundle))
+        check(bundle.nothing_left(), f"killed after {milliseconds} ms: something is left")
+
+
+def test_sentry_killed_before_start(folder):
+    need_root()
+    with Bundle(folder, "sleep 100") as bundle:
+        equal(bundle.create(), 0)
+        pid = bundle.state()["pid"]
+        with open(f"{bundle.root}/{bundle.id}/record.json") as file:
+            os.kill(json.load(file)["sentry"], signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid))
+        result = bundle.call("start", bundle.id)
+        check(result.returncode == 1 and "it is stopped" in result.stderr, result.stderr)
+        equal(bundle.call("delete", bundle.id).stderr, "")
+        check(bundle.nothing_left(), "something is left")
+
+
+def test_shim_killed(folder):
+    """Whoever ran `create` is the container's parent: without it the container goes on, and its commands work."""
+    need_root()
+    with Bundle(folder, "while :; do sleep 0.05; done") as bundle:
+        bundle.save()
+        shim = subprocess.Popen(["sh", "-c", f"'{SANDBOX}' --root '{bundle.root}' create --bundle '{folder}' {bundle.id} > /dev/null 2>&1 && "
+                                 f"touch '{folder}/created'; sleep 1000 > /dev/null 2>&1"], stdin=subprocess.DEVNULL, start_new_session=True)
+        wait_until(lambda: os.path.exists(f"{folder}/created"))
+        equal(bundle.call("start", bundle.id).stderr, "")
+        os.killpg(shim.pid, signal.SIGKILL)
+        shim.wait()
+        equal(bundle.state()["status"], "running")
+        equal(bundle.call("exec", bundle.id, "echo", "inside").stdout, "inside\n")
+        pid = bundle.state()["pid"]
+        equal(bundle.call("kill", bundle.id, "KILL").stderr, "")
+        wait_until(lambda: not is_alive(pid))
+        equal(bundle.call("delete", bundle.id).stderr, "")
+        check(bundle.nothing_left() and not processes_of(bundle), "something is left")
+
+
+def at_once(count, act):
+    """The exit codes of `count` calls of `act` that run at the same time."""
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return sorted(future.result().returncode for future in [pool.submit(act) for _ in range(count)])
+
+
+def test_commands_on_one_id_race(folder):
+    need_root()
+    for _ in range(3):
+        with Bundle(folder, "sleep 100") as bundle:
+            bundle.save()
+            create = ["create", "--bundle", folder, bundle.id]
+            nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL, "check": False}
+            equal(at_once(6, lambda: subprocess.run([SANDBOX, "--root", bundle.root, *create], **nowhere)), [0] + [1] * 5)
+            equal(at_once(6, lambda: bundle.call("start", bundle.id)), [0] + [1] * 5)
+            equal(bundle.state()["status"], "running")
+            equal(at_once(4, lambda: bundle.call("delete", "--force", bundle.id)), [0] * 4)
+            check(bundle.nothing_left() and not processes_of(bundle), "something is left")
+
+
+def test_a_disk_that_fills_up_below_root(folder):
+    """However far `create` comes, it works or leaves nothing."""
+    need_root()
+    codes = set()
+    for pages in range(1, 12):
+        bundle = Bundle(folder, "sleep 100")
+        os.makedirs(bundle.root, mode=0o700, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={pages * 4}k,mode=700", "tmpfs", bundle.root], check=True)
+        try:
+            code = bundle.create()
+            codes.add(code)
+            if code == 0:
+                equal(bundle.call("start", bundle.id).stderr, "")
+                equal(bundle.call("delete", "--force", bundle.id).stderr, "")
+            else:
+                check("disk is full" in bundle.errors(), bundle.errors())
+            check(bundle.nothing_left() and not processes_of(bundle), f"{pages} pages: something is left")
+        finally:
+            subprocess.run(["umount", bundle.root], check=True)
+    equal(codes, {0, 1})
+
+
+def test_a_console_socket_that_is_none(folder):
+    need_root()
+    bundle = Bundle(folder, "true")
+    bundle.config["process"]["terminal"] = True
+    open(f"{folder}/file", "w").close()
+    for path, word in ((f"{folder}/nothing", "No such file"), (f"{folder}/file", "refused"), (f"{folder}/{'x' * 200}", "too long")):
+        bundle.save()
+        result = bundle.call("create", "--bundle", folder, "--console-socket", path, bundle.id)
+        check(result.returncode == 1 and word in result.stderr, result.stderr)
+        check(bundle.nothing_left(), "something is left")
+
+
+def test_a_rootfs_that_is_a_link_on_the_way(folder):
+    """A link above the root's last name is the operator's, and followed; the last one may be changed by others."""
+    need_root()
+    os.symlink(folder, f"{folder}/around")
+    bundle = Bundle(folder, "echo fine")
+    bundle.config["root"]["path"] = f"{folder}/around/rootfs"
+    equal(bundle.output(), "fine\n")
+
+
+def test_numbers_beyond_everything(folder):
+    for part, key, value in (("process", "oomScoreAdj", 10**30), ("process", "user", {"uid": -1, "gid": 0}), ("process", "user", {"uid": 2**32, "gid": 0}),
+                             ("linux", "resources", {"memory": {"limit": 1e40}}), ("linux", "resources", {"pids": {"limit": "many"}})):
+        bundle = Bundle(folder)
+        bundle.config[part][key] = value
+        bundle.refused(f"{part}.{key}")
 
 
 if __name__ == "__main__":

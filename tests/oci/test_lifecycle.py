@@ -245,10 +245,10 @@ def test_killed_create_leaves_what_delete_removes(folder):
         check(bundle.nothing_left(), "something is left")
 
 
-def test_twenty_at_once(folder):
+def test_a_hundred_at_once(folder):
     need_root()
     bundles = []
-    for number in range(20):
+    for number in range(100):
         bundle = Bundle(folder, "sleep 100")
         bundle.save()
         bundles.append(bundle)
