@@ -10,7 +10,7 @@ from cases import SANDBOX, Skip, check, equal
 from cases import wait_until as wait_explained
 
 BUSYBOX = shutil.which("busybox")
-APPLETS = ("sh ls cat mount id ps sleep echo true false hostname env touch tty mkdir rm ln grep pwd kill nc httpd wget stty "
+APPLETS = ("sh ls cat mount umount id ps sleep echo true false hostname env touch tty mkdir rm ln grep pwd kill nc httpd wget stty "
            "head tail wc stat umask ip test date dd free nproc uname trap rmdir chmod chown readlink").split()
 
 

@@ -179,6 +179,33 @@ def test_id_mappings(folder):
     equal(os.stat(f"{folder}/rootfs/tmp/mine").st_uid, 200000)
 
 
+def with_mounting(bundle):
+    for names in bundle.config["process"]["capabilities"].values():
+        names.append("CAP_SYS_ADMIN")
+
+
+def test_binds_made_inside_go_again(folder):
+    script = ("mkdir /all; mount --rbind / /all && ls /all/bin/sh; mount -o remount,rw /all/fixed; touch /all/fixed/x; umount -l /all && ls /all | wc -l; "
+              "umount -l /fixed; ls /bin/sh")
+    bundle = bundle_of(folder, script)
+    os.makedirs(f"{folder}/rootfs/fixed")
+    with_mounting(bundle)
+    bundle.config["mounts"].append({"destination": "/fixed", "source": f"{folder}/rootfs/etc", "options": ["bind", "ro"]})
+    result = bundle.run()
+    equal(result.stdout, "/all/bin/sh\n0\n/bin/sh\n")
+    check("Read-only" in result.stderr and "can't unmount /fixed" in result.stderr, result.stderr)
+
+
+def test_a_bind_made_inside_uncovers_nothing(folder):
+    bundle = bundle_of(folder, "mkdir /all; mount --bind / /all; cat /all/secret; mount --rbind / /all; cat /all/secret; umount /all/secret; cat /all/secret")
+    with open(f"{folder}/rootfs/secret", "w") as file:
+        file.write("SECRET\n")
+    with_mounting(bundle)
+    bundle.config["linux"]["maskedPaths"] = ["/secret"]
+    result = bundle.run()
+    check("SECRET" not in result.stdout and "Invalid argument" in result.stderr, result.stdout + result.stderr)
+
+
 def test_devices(folder):
     bundle = bundle_of(folder, "for d in null zero full random urandom tty ptmx fuse; do stat -Lc %t:%T /dev/$d; done; echo > /dev/null")
     if not os.path.exists("/dev/fuse"):

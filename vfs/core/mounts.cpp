@@ -105,10 +105,14 @@ Result<void> Vfs::remount(const Location& where, unsigned long flags) {
   if (where.dentry != where.mount->root) return err(EINVAL);
   MountFlags asked = flags_from(flags);
   MountFlags& present = where.mount->flags;
-  // What set-up forbade stays forbidden: a mount of the configuration is never loosened from inside.
-  if (where.mount->is_locked && present.is_read_only && !asked.is_read_only) return err(EPERM);
+  // What set-up forbade stays forbidden: a mount of the configuration is never loosened from inside, nor is a
+  // bind of it.
+  const bool is_configured = std::ranges::any_of(mounts_, [&](const MountPtr& other) {
+    return other->is_locked && other->filesystem == where.mount->filesystem;
+  });
+  if (is_configured && present.is_read_only && !asked.is_read_only) return err(EPERM);
   present.is_read_only = asked.is_read_only;
-  if (!where.mount->is_locked) {
+  if (!is_configured) {
     present.is_nodev = asked.is_nodev;
     present.is_noexec = asked.is_noexec;
   }
@@ -120,8 +124,12 @@ Result<void> Vfs::bind(const Caller& caller, const std::string& source, const Lo
                        unsigned long flags) {
   Location from = TRY(walk_locked(caller, caller.cwd, source, {}));
   if (from.dentry->inode()->is_directory() != where.dentry->inode()->is_directory()) return err(ENOTDIR);
+  // Without the configured mounts on it, what they hide would be seen (has_locked_children).
+  const bool has_configured_below = std::ranges::any_of(mounts_, [&](const MountPtr& other) {
+    return other->is_locked && other->parent == from.mount && is_ancestor(*from.dentry, *other->mountpoint);
+  });
+  if (!(flags & MS_REC) && has_configured_below) return err(EINVAL);
   MountPtr copy = attach(from.mount->filesystem, from.dentry, where, from.mount->flags, from.mount->source);
-  copy->is_locked = from.mount->is_locked;
   if (!(flags & MS_REC)) return {};
   // Mounts below the source come along, below the same dentries seen through the copy.
   std::vector<std::pair<MountPtr, MountPtr>> copied{{from.mount, copy}};
@@ -202,13 +210,11 @@ Result<void> Vfs::umount(const Caller& caller, const std::string& target, int fl
                                       [&](const MountPtr& other) { return other->parent == mount; });
   bool is_detached = flags & MNT_DETACH;
   if (has_mounts_below && !is_detached) return err(EBUSY);
+  // What is below goes along, configured or not: with the tree that it is on it uncovers nothing.
   std::vector<MountPtr> going{mount};
   for (size_t index = 0; index < going.size(); ++index)
     for (const MountPtr& other : mounts_)
       if (other->parent == going[index]) going.push_back(other);
-  // A configured mount on top of a detached one hides something: it must not be uncovered.
-  for (const MountPtr& one : going)
-    if (one->is_locked) return err(EINVAL);
   for (const MountPtr& one : going) {
     one->mountpoint->mounts_here.fetch_sub(1);
     one->parent = nullptr;
