@@ -108,5 +108,23 @@ def test_it_is_under_the_containers_seccomp_profile(folder):
         check("not implemented" in bundle.exec(bundle.id, "mkdir", "/tmp/x").stderr)
 
 
+def test_cpus(folder):
+    """config.md#linux-process: execCPUAffinity (object, OPTIONAL) specifies CPU affinity used to execute the process."""
+    need_root()
+    cpu = str(min(os.sched_getaffinity(0)))
+    with Bundle(folder, "sleep 100") as bundle:
+        equal(bundle.create(), 0)
+        bundle.call("start", bundle.id)
+        process = {**bundle.config["process"], "args": ["grep", "Cpus_allowed_list", "/proc/self/status"]}
+        for affinity, said in (({"final": cpu}, cpu), ({"initial": cpu, "final": cpu}, cpu), ({"final": "none"}, ""), ({"initial": "1-x"}, "")):
+            with open(f"{folder}/process", "w") as file:
+                json.dump({**process, "execCPUAffinity": affinity}, file)
+            result = bundle.call("exec", "--process", f"{folder}/process", bundle.id)
+            if said:
+                equal(result.stdout.split()[1:], [said])
+            else:
+                check("no list of CPUs" in result.stderr, result.stderr)
+
+
 if __name__ == "__main__":
     main(globals())

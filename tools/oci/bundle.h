@@ -37,6 +37,9 @@ struct Process {
   std::optional<int> oom_score_adj;
   std::optional<int> io_priority;  // as ioprio_set(2) takes it
   std::optional<Scheduler> scheduler;
+  // Of one that `exec` starts: where it is made, and where it runs once it is in the group; empty: as it
+  // comes.
+  std::vector<int> initial_cpus, final_cpus;
 };
 
 struct Hook {

@@ -190,7 +190,9 @@ Configured<void> Exec::start() {
   auto joined = platform::join_workload(record_.pid, options, terms_.reserved_socket.get(), context);
   if (!joined) return failure(context, joined.error(), "look whether the container still runs");
   process_ = *std::move(joined);
+  TRY(set_cpus(description_.initial_cpus, process_.tid));
   TRY(join_groups());
+  TRY(set_cpus(description_.final_cpus, process_.tid));
   TRY(apply_process_settings(description_, process_.tid));
   TRY(sandbox::oci::ask_to_adopt(control_, process_.tid, process_.channel,
                                  {.argv = description_.args,

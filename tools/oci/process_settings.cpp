@@ -88,6 +88,16 @@ Configured<void> apply_process_settings(const Process& process, pid_t pid) {
   return {};
 }
 
+Configured<void> set_cpus(const std::vector<int>& cpus, pid_t pid) {
+  if (cpus.empty()) return {};
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (int cpu : cpus)
+    if (cpu < CPU_SETSIZE) CPU_SET(cpu, &set);
+  if (::sched_setaffinity(pid, sizeof set, &set) == 0) return {};
+  return failure("set process.execCPUAffinity", Errno::last(), "CPUs that the container has");
+}
+
 Configured<void> apply_sysctls(const Bundle& bundle, pid_t pid) {
   const LowPorts low_ports = low_ports_of(bundle);
   if (bundle.sysctls.empty() && low_ports == LowPorts::kAsTheyAre) return {};

@@ -8,6 +8,9 @@ namespace sandbox::tools::oci {
 // oomScoreAdj, ioPriority and scheduler. Failures name the property.
 Configured<void> apply_process_settings(const Process& process, pid_t pid);
 
+// execCPUAffinity; no CPUs: nothing is changed. Failures name the property.
+Configured<void> set_cpus(const std::vector<int>& cpus, pid_t pid);
+
 // Writes the sysctls from within the process's namespaces, and lets a container that may bind any port do so
 // also where the network namespace is not its own. Failures name the sysctl.
 Configured<void> apply_sysctls(const Bundle& bundle, pid_t pid);

@@ -148,6 +148,9 @@ bool take_data(MountEntry& entry, const std::string& option) {
   const size_t equals = option.find('=');
   if (equals == option.npos) return entry.kind == MountEntry::Kind::kDevpts && option == "newinstance";
   const std::string key = option.substr(0, equals), value = option.substr(equals + 1);
+  // mount(2) looks at no data of a bind.
+  constexpr const char* kOfMemory[] = {"size", "nr_inodes", "mode", "uid", "gid"};
+  if (entry.kind == MountEntry::Kind::kBind) return std::ranges::count(kOfMemory, key) > 0;
   if (entry.kind == MountEntry::Kind::kDevpts)
     return (key == "ptmxmode" && parse_number<uint64_t>(value, 8) == 0666) ||
            (key == "mode" && parse_number<uint64_t>(value, 8) == 0620) || (key == "gid" && value == "5");

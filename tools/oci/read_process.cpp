@@ -8,6 +8,7 @@
 
 #include "sentry/oci/resource_limits.h"
 #include "tools/oci/bundle.h"
+#include "vfs/sysfs/cpu_list.h"
 
 namespace sandbox::tools::oci {
 
@@ -99,6 +100,14 @@ Scheduler read_scheduler(const JsonNode& node) {
   return scheduler;
 }
 
+std::vector<int> read_cpus(const JsonNode& node) {
+  const std::string text = node.text();
+  std::vector<int> cpus = vfs::parse_cpu_list(text);
+  if (!text.empty() && (cpus.empty() || text.find_first_not_of("0123456789,-") != text.npos))
+    node.fail(fmt::format("`{}` is no list of CPUs", text));
+  return cpus;
+}
+
 uint32_t read_id(const JsonNode& node) {
   return node ? static_cast<uint32_t>(node.number_between(0, UINT32_MAX - 1)) : 0;
 }
@@ -164,7 +173,8 @@ Process read_process(const JsonNode& node) {
   if (node["scheduler"]) process.scheduler = read_scheduler(node["scheduler"]);
   // No process here gains any; this is what it is told.
   process.no_new_privs = node["noNewPrivileges"].is_true() ? NoNewPrivs::kSet : NoNewPrivs::kUnset;
-  node["execCPUAffinity"].refuse("the CPUs of a process cannot be chosen here", "linux.resources.cpu.cpus");
+  process.initial_cpus = read_cpus(node["execCPUAffinity"]["initial"]);
+  process.final_cpus = read_cpus(node["execCPUAffinity"]["final"]);
   node["apparmorProfile"].refuse("AppArmor profiles are not applied", "apparmor=unconfined");
   node["selinuxLabel"].refuse("SELinux labels are not applied", "label=disable");
   return process;

@@ -155,6 +155,20 @@ bool is_file_name(const std::string& name) {
   return !name.empty() && name.find('/') == name.npos && name != "." && name != "..";
 }
 
+// The file is the same in both versions.
+void read_rdma(const JsonNode& rdma, Settings& settings) {
+  if (!rdma) return;
+  if (!rdma.value().is_object()) return rdma.fail("it is no object");
+  for (const auto& [name, _] : rdma.value().items()) {
+    const JsonNode device = rdma[name.c_str()];
+    std::string text = name;
+    for (auto [key, word] : {std::pair{"hcaHandles", "hca_handle"}, {"hcaObjects", "hca_object"}})
+      if (device[key]) text += fmt::format(" {}={}", word, device[key].unsigned_number());
+    if (text == name) device.fail("it has neither hcaHandles nor hcaObjects");
+    settings.add(device, "rdma", "rdma.max", text, "rdma.max", text);
+  }
+}
+
 void read_rest(const JsonNode& resources, Settings& settings) {
   if (const JsonNode limit = resources["pids"]["limit"]; limit && limit.number() != 0)
     settings.add(limit, "pids", "pids.max", v2_limit(limit.number()), "pids.max", v2_limit(limit.number()));
@@ -171,7 +185,7 @@ void read_rest(const JsonNode& resources, Settings& settings) {
     settings.add(priority, "net_prio", "net_prio.ifpriomap",
                  fmt::format("{} {}", priority["name"].text(), priority["priority"].unsigned_number()), "",
                  "");
-  resources["rdma"].refuse("there is no limit for RDMA here");
+  read_rdma(resources["rdma"], settings);
   for (const auto& [file, text] : resources["unified"].text_map()) {
     const JsonNode node = resources["unified"];
     if (!is_file_name(file) || file.starts_with("cgroup."))
