@@ -108,6 +108,13 @@ def test_it_is_under_the_containers_seccomp_profile(folder):
         check("not implemented" in bundle.exec(bundle.id, "mkdir", "/tmp/x").stderr)
 
 
+def test_home(folder):
+    with Running(folder, "sleep 100") as bundle:
+        equal(bundle.call("exec", bundle.id, "sh", "-c", "echo $HOME").stdout, "/root\n")
+        equal(bundle.call("exec", "--user", "1000", bundle.id, "sh", "-c", "echo $HOME").stdout, "/home/alice\n")
+        equal(bundle.call("exec", "--env", "HOME=/tmp", bundle.id, "sh", "-c", "echo $HOME").stdout, "/tmp\n")
+
+
 def test_cpus(folder):
     """config.md#linux-process: execCPUAffinity (object, OPTIONAL) specifies CPU affinity used to execute the process."""
     need_root()

@@ -233,11 +233,10 @@ def test_oom_score(folder):
 
 def test_scheduler_and_io_priority(folder):
     """config.md#linux-process: policy (string, REQUIRED) represents the scheduling policy.
-    config.md#linux-process: class (string, REQUIRED) specifies the I/O scheduling class; priority (int, REQUIRED)."""
+    config.md#linux-process: class (string, REQUIRED) specifies the I/O scheduling class."""
     for change, word in (({"scheduler": {"nice": 3}}, "process.scheduler.policy"), ({"scheduler": {"policy": "SCHED_NONE"}}, "process.scheduler.policy"),
                          ({"ioPriority": {"class": "IOPRIO_CLASS_X", "priority": 1}}, "process.ioPriority.class"),
-                         ({"ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 8}}, "process.ioPriority.priority"),
-                         ({"ioPriority": {"class": "IOPRIO_CLASS_BE"}}, "process.ioPriority.priority")):
+                         ({"ioPriority": {"class": "IOPRIO_CLASS_BE", "priority": 8}}, "process.ioPriority.priority")):
         bundle = Bundle(folder)
         bundle.config["process"].update(change)
         bundle.refused(word)
@@ -282,6 +281,15 @@ def test_hooks_have_their_args_and_environment(folder):
     equal(bundle.output(), "")
     with open(f"{folder}/said") as file:
         equal(file.read(), "zero one b \n")
+
+
+def test_hooks_without_an_environment_have_the_runtimes(folder):
+    """config.md#posix-platform-hooks: env (array of strings, OPTIONAL): without it both runc and crun let a hook inherit the runtime's."""
+    bundle = bundle_of(folder, "true")
+    bundle.config["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", f'echo "$A" > {folder}/said']}]}
+    equal(bundle.run(env={**os.environ, "A": "inherited"}).stderr, "")
+    with open(f"{folder}/said") as file:
+        equal(file.read(), "inherited\n")
 
 
 def test_annotations(folder):

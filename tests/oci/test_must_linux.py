@@ -247,6 +247,18 @@ def test_a_sysctl_of_a_host_namespace_joined_by_path(folder):
     bundle.refused("would change the host")
 
 
+def test_names_as_sysctls(folder):
+    """config-linux.md#sysctl: kernel.hostname and another kernel.domainname than domainname are refused, as runc and crun refuse them."""
+    for sysctl, more, word in (({"kernel.hostname": "x"}, {}, "kernel.hostname"), ({"kernel.domainname": "x"}, {"domainname": "y"}, "domainname")):
+        bundle = bundle_of(folder, "true")
+        bundle.config["linux"]["sysctl"] = sysctl
+        bundle.config.update(more)
+        bundle.refused(word)
+    bundle = bundle_of(folder, "cat /proc/sys/kernel/domainname")
+    bundle.config["linux"]["sysctl"] = {"kernel.domainname": "example.org"}
+    equal(bundle.output(), "example.org\n")
+
+
 def test_seccomp_names(folder):
     """config-linux.md#seccomp: names MUST contain at least one entry.
     config-linux.md#seccomp: defaultAction (string, REQUIRED); action (string, REQUIRED); op (string, REQUIRED)."""

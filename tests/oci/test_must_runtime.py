@@ -168,12 +168,13 @@ def test_create_hook_that_fails(folder):
 def test_poststart_hook_that_fails(folder):
     """runtime.md#lifecycle: If any poststart hook fails, the runtime MUST generate an error, stop the container, and continue the lifecycle at step 12."""
     need_root()
-    with hooked(folder, poststart=1) as bundle:
+    with hooked(folder, poststart=1, poststop=0) as bundle:
         equal(bundle.create(), 0)
         pid = bundle.state()["pid"]
         result = bundle.call("start", bundle.id)
         check(result.returncode == 1 and "poststart" in result.stderr, result.stderr)
-        wait_until(lambda: not is_alive(pid))
+        check(not is_alive(pid) and bundle.nothing_left(), "something is left")
+        equal(log_of(folder)[-1], "poststop")
 
 
 def test_poststop_hook_that_fails(folder):

@@ -44,7 +44,8 @@ bool is_supported_version(std::string_view rest) {
 std::vector<Hook> read_hook_list(const JsonNode& node) {
   std::vector<Hook> hooks;
   for (const JsonNode& item : node.items()) {
-    Hook hook{.path = item["path"].text(), .args = item["args"].texts(), .env = item["env"].texts()};
+    Hook hook{.path = item["path"].text(), .args = item["args"].texts()};
+    if (item["env"]) hook.env = item["env"].texts();
     if (!hook.path.starts_with('/')) item["path"].fail("it is no absolute path");
     if (const JsonNode timeout = item["timeout"]) {
       // Of more the clock knows nothing.
@@ -81,9 +82,11 @@ void check_names(const JsonNode& document, Bundle& bundle) {
     if (name->size() > kLongestName) document[key].fail("it is longer than 64 bytes");
     if (!name->empty() && !bundle.has_own(NamespaceKind::kUts))
       document[key].fail("the container has no UTS namespace of its own", "a new one in linux.namespaces");
+    const std::string sysctl = std::string("kernel/") + key;
+    if (!name->empty() && bundle.sysctls.contains(sysctl) && bundle.sysctls[sysctl] != *name)
+      document[key].fail(fmt::format("linux.sysctl has another {}", key));
     // Names of a namespace that was there before are set like its sysctls, from within.
-    if (!name->empty() && bundle.joined(NamespaceKind::kUts) != nullptr)
-      bundle.sysctls[std::string("kernel/") + key] = *name;
+    if (!name->empty() && bundle.joined(NamespaceKind::kUts) != nullptr) bundle.sysctls[sysctl] = *name;
   }
 }
 

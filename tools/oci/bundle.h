@@ -44,7 +44,8 @@ struct Process {
 
 struct Hook {
   std::string path;
-  std::vector<std::string> args, env;
+  std::vector<std::string> args;
+  std::optional<std::vector<std::string>> env;  // nothing: the runtime's own
   std::optional<std::chrono::seconds> timeout;
 };
 struct Hooks {

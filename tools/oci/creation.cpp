@@ -19,7 +19,6 @@
 #include "tools/oci/hooks.h"
 #include "tools/oci/process_settings.h"
 #include "tools/run_options.h"
-#include "tools/user_lookup.h"
 
 namespace sandbox::tools::oci {
 
@@ -39,15 +38,6 @@ std::string now_as_text() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:09}Z", fmt::gmtime(now.tv_sec), now.tv_nsec);
-}
-
-// Runtimes give a process without HOME the one of its user.
-void add_home(std::vector<std::string>& environment, const std::string& rootfs, uid_t uid) {
-  for (const std::string& variable : environment)
-    if (variable.starts_with("HOME=")) return;
-  auto user = look_up_user(UserDatabase::of_rootfs(rootfs), std::to_string(uid));
-  const bool is_known = user && !user->home.empty();
-  environment.push_back("HOME=" + (is_known ? user->home : "/"));
 }
 
 // One container on its way; what was made of it goes again unless it is finished.

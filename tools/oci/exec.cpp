@@ -213,6 +213,7 @@ Configured<void> Exec::start() {
 Configured<int> Exec::run() {
   TRY(find_container());
   description_ = TRY(read_description());
+  add_home(description_.env, bundle_.rootfs, description_.user.uid);
   auto terms = sandbox::oci::ask_for_terms(control_);
   if (!terms)
     return failure("reach the container's sentry", terms.error(), "look whether the container still runs");

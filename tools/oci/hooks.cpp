@@ -40,10 +40,11 @@ void enter_namespaces_of(pid_t process) {
   std::vector<char*> argv, environment;
   for (const std::string& word : hook.args) argv.push_back(const_cast<char*>(word.c_str()));
   if (argv.empty()) argv.push_back(const_cast<char*>(hook.path.c_str()));
-  for (const std::string& word : hook.env) environment.push_back(const_cast<char*>(word.c_str()));
+  if (hook.env)
+    for (const std::string& word : *hook.env) environment.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   environment.push_back(nullptr);
-  ::execve(hook.path.c_str(), argv.data(), environment.data());
+  ::execve(hook.path.c_str(), argv.data(), hook.env ? environment.data() : environ);
   ::dprintf(STDERR_FILENO, "execve: %s", Errno::last().text().data());
   ::_exit(127);
 }

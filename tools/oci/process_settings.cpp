@@ -11,6 +11,7 @@
 
 #include "platform/host_file.h"
 #include "tools/messages.h"
+#include "tools/user_lookup.h"
 
 namespace sandbox::tools::oci {
 
@@ -62,6 +63,14 @@ LowPorts low_ports_of(const Bundle& bundle) {
 }
 
 }  // namespace
+
+void add_home(std::vector<std::string>& environment, const std::string& rootfs, uid_t uid) {
+  for (const std::string& variable : environment)
+    if (variable.starts_with("HOME=")) return;
+  auto user = look_up_user(UserDatabase::of_rootfs(rootfs), std::to_string(uid));
+  const bool is_known = user && !user->home.empty();
+  environment.push_back("HOME=" + (is_known ? user->home : "/"));
+}
 
 Configured<void> apply_process_settings(const Process& process, pid_t pid) {
   if (process.oom_score_adj) {

@@ -5,6 +5,9 @@
 
 namespace sandbox::tools::oci {
 
+// Runtimes give a process without HOME the one of its user.
+void add_home(std::vector<std::string>& environment, const std::string& rootfs, uid_t uid);
+
 // oomScoreAdj, ioPriority and scheduler. Failures name the property.
 Configured<void> apply_process_settings(const Process& process, pid_t pid);
 

@@ -114,7 +114,9 @@ void read_sysctls(const JsonNode& node, Bundle& bundle) {
       kind = NamespaceKind::kNet;
     else if (dotted.starts_with("fs.mqueue.") || std::ranges::count(kIpc, dotted) > 0)
       kind = NamespaceKind::kIpc;
-    else if (dotted == "kernel.domainname" || dotted == "kernel.hostname")
+    else if (dotted == "kernel.hostname")
+      return node.fail("kernel.hostname has a property of its own", "hostname");
+    else if (dotted == "kernel.domainname")
       kind = NamespaceKind::kUts;
     else
       return node.fail(fmt::format("{} is not of a namespace: it would change the host", dotted));

@@ -169,7 +169,7 @@ Process read_process(const JsonNode& node) {
     process.oom_score_adj = static_cast<int>(node["oomScoreAdj"].number_between(-1000, 1000));
   if (const JsonNode priority = node["ioPriority"])
     process.io_priority = choose(priority["class"], kIoClasses) << kIoClassShift |
-                          static_cast<int>(priority["priority"].required_number_between(0, 7));
+                          static_cast<int>(priority["priority"].number_between(0, 7));
   if (node["scheduler"]) process.scheduler = read_scheduler(node["scheduler"]);
   // No process here gains any; this is what it is told.
   process.no_new_privs = node["noNewPrivileges"].is_true() ? NoNewPrivs::kSet : NoNewPrivs::kUnset;
