@@ -112,6 +112,15 @@ def test_options(folder):
         check(said in result.stderr, result.stderr)
 
 
+def test_logs_that_cannot_be_written(folder):
+    bundle = Bundle(folder)
+    for words, said in ((["--log-format", "xml", "list"], "no format"), (["--log", f"{folder}/no/where", "list"], "No such file"),
+                        (["--log", folder, "list"], "directory")):
+        result = bundle.call(*words)
+        equal(result.returncode, 1)
+        check(said in result.stderr, result.stderr)
+
+
 def test_single_dashes(folder):
     need_root()
     bundle = Bundle(folder, "echo fine")

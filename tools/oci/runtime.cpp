@@ -200,12 +200,14 @@ int runtime_main(int argc, char** argv) {
     fmt::print("sandbox version {}\nspec: 1.3.0\n", SANDBOX_VERSION);
     return 0;
   }
-  const std::string format = global->text("log-format", "text");
-  const RuntimeLog log(global->text("log"),
-                       format == "json" ? RuntimeLog::Format::kJson : RuntimeLog::Format::kText);
-  Configured<int> done = dispatch(*global, log);
+  const auto log = RuntimeLog::open(global->text("log"), global->text("log-format", "text"));
+  if (!log) {
+    report(log.error());
+    return kFailed;
+  }
+  Configured<int> done = dispatch(*global, *log);
   if (done) return *done;
-  log.write_error(done.error());
+  log->write_error(done.error());
   report(done.error());
   return kFailed;
 }

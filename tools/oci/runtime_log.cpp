@@ -7,8 +7,23 @@
 #include <unistd.h>
 
 #include "tools/json_text.h"
+#include "tools/messages.h"
 
 namespace sandbox::tools::oci {
+
+Configured<RuntimeLog> RuntimeLog::open(std::string path, const std::string& format) {
+  if (format != "text" && format != "json")
+    return failure("write the log", fmt::format("`{}` is no format", printable(format)), "text or json");
+  RuntimeLog log(std::move(path), format == "json" ? Format::kJson : Format::kText);
+  if (!log.path_.empty() && !log.file())
+    return failure(fmt::format("write the log {}", printable(log.path_)), Errno::last(),
+                   "a place that you may write to");
+  return log;
+}
+
+UniqueFd RuntimeLog::file() const {
+  return UniqueFd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0644));
+}
 
 void RuntimeLog::write_error(const RunFailure& failure) const {
   std::string message = fmt::format("cannot {}: {}", failure.doing, failure.reason);
@@ -27,8 +42,7 @@ void RuntimeLog::write(const char* level, const std::string& message) const {
       format_ == Format::kJson
           ? fmt::format("{{\"level\":\"{}\",\"msg\":{},\"time\":\"{}\"}}\n", level, quoted, time_text)
           : fmt::format("time=\"{}\" level={} msg={}\n", time_text, level, quoted);
-  UniqueFd file(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_CLOEXEC, 0644));
-  if (file) (void)!::write(file.get(), line.data(), line.size());
+  if (const UniqueFd opened = file()) (void)!::write(opened.get(), line.data(), line.size());
 }
 
 }  // namespace sandbox::tools::oci

@@ -9,13 +9,16 @@ namespace sandbox::tools::oci {
 
 class RuntimeLog {
  public:
-  enum class Format { kText, kJson };
-  // An empty path: nothing is written.
-  RuntimeLog(std::string path, Format format) : path_(std::move(path)), format_(format) {}
+  // As --log and --log-format have it; an empty path: nothing is written. Failures: the format is neither
+  // text nor json, the file cannot be written.
+  static Configured<RuntimeLog> open(std::string path, const std::string& format);
   void write_error(const RunFailure& failure) const;
   void write_warning(const std::string& message) const { write("warning", message); }
 
  private:
+  enum class Format { kText, kJson };
+  RuntimeLog(std::string path, Format format) : path_(std::move(path)), format_(format) {}
+  UniqueFd file() const;
   void write(const char* level, const std::string& message) const;
 
   std::string path_;
