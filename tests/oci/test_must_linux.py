@@ -142,9 +142,9 @@ def test_devices_are_available(folder):
 
 
 def test_devices_that_are_none(folder):
-    """config-linux.md#devices: The same type, major and minor SHOULD NOT be used for multiple devices (the same path twice is an error)."""
+    """config-linux.md#devices: If a file already exists at path that does not match the requested device, the runtime MUST generate an error."""
     for devices, word in (([device("dev/x", "c")], "path"), ([device("/dev/../x", "c")], "path"), ([device("/dev/x", "q")], "type"),
-                          ([{"path": "/dev/x", "type": "c"}], "major"), ([device("/dev/x", "c"), device("/dev/x", "c")], "two of")):
+                          ([{"path": "/dev/x", "type": "c"}], "major"), ([device("/dev/x", "c"), device("/dev/x", "c")], "two of"), ([device("/dev/null", "c", 1, 5)], "always the device 1:3")):
         bundle = bundle_of(folder, "true")
         bundle.config["linux"]["devices"] = devices
         bundle.refused("linux.devices", word)

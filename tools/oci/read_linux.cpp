@@ -69,11 +69,14 @@ std::optional<IdMap> read_id_map(const JsonNode& node) {
 }
 
 // Those that the sandbox has in any case.
-bool is_standard_device(const std::string& path) {
-  static constexpr const char* kPaths[] = {"/dev/null",    "/dev/zero", "/dev/full", "/dev/random",
-                                           "/dev/urandom", "/dev/tty",  "/dev/ptmx", "/dev/console"};
-  return std::ranges::any_of(kPaths, [&](const char* one) { return path == one; });
-}
+struct StandardDevice {
+  const char* path;
+  unsigned major, minor;
+};
+constexpr StandardDevice kStandardDevices[] = {
+    {"/dev/null", 1, 3},    {"/dev/zero", 1, 5}, {"/dev/full", 1, 7}, {"/dev/random", 1, 8},
+    {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0},  {"/dev/ptmx", 5, 2}, {"/dev/console", 5, 1},
+};
 
 void read_device(const JsonNode& node, Bundle& bundle) {
   constexpr std::pair<const char*, mode_t> kTypes[] = {
@@ -93,7 +96,15 @@ void read_device(const JsonNode& node, Bundle& bundle) {
   if (node["fileMode"]) device.permissions = static_cast<mode_t>(node["fileMode"].number() & 0777);
   for (auto [key, id] : {std::pair{"uid", &device.uid}, {"gid", &device.gid}})
     if (node[key]) *id = static_cast<uint32_t>(node[key].number_between(0, UINT32_MAX - 1));
-  if (is_standard_device(device.path)) return;
+  auto standard = std::ranges::find_if(kStandardDevices,
+                                       [&](const StandardDevice& one) { return device.path == one.path; });
+  if (standard != std::end(kStandardDevices)) {
+    const bool is_same =
+        device.type == S_IFCHR && device.major == standard->major && device.minor == standard->minor;
+    if (!is_same)
+      node["path"].fail(fmt::format("it is always the device {}:{}", standard->major, standard->minor));
+    return;
+  }
   if (std::ranges::count(bundle.devices, device.path, &DeviceNode::path) > 0)
     return node["path"].fail(fmt::format("there are two of {}", device.path));
   bundle.devices.push_back(std::move(device));
