@@ -1,8 +1,7 @@
 // Waiting for the next deadline.
 #include "platform/delayed_work.h"
 
-#include <pthread.h>
-#include <signal.h>
+#include "platform/quiet_thread.h"
 
 namespace sandbox::platform {
 
@@ -22,9 +21,7 @@ void DelayedWork::after(uint64_t delay_ns, std::function<void()> work) {
 }
 
 void DelayedWork::serve(const std::stop_token& stop) {
-  sigset_t all;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, nullptr);
+  block_all_signals();
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     if (work_.empty()) {

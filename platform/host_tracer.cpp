@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 
@@ -30,8 +31,12 @@ constexpr long kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | P
 // Ends the tracer's wait when it is to detach.
 int wake_signal() { return SIGRTMAX - 2; }
 
+// Whoever asks for an affinity, or changes one, must not find what SharedCpu made of it.
+constexpr std::array<uint32_t, 2> kAffinityCalls = {SYS_sched_getaffinity, SYS_sched_setaffinity};
+
 // The numbers that are traced go to the tracer; those of other architectures run unseen.
-std::vector<sock_filter> make_filter(const CallSet& traced) {
+std::vector<sock_filter> make_filter(CallSet traced) {
+  for (uint32_t number : kAffinityCalls) traced.add(number);
   const bpf::Program allow{bpf::statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   const bpf::Program trace{bpf::statement(BPF_RET | BPF_K, SECCOMP_RET_TRACE)};
   std::vector<bpf::Segment> segments{{0, traced.contains(0) ? trace : allow}};
@@ -179,8 +184,8 @@ HostTracer::Outcome HostTracer::serve() {
 }
 
 void HostTracer::handle(pid_t tid, WaitStatus status, int event) {
-  placement_.note_stop(tid);
   if (status.kind() == WaitStatus::Kind::kGone) return handle_gone(tid, status);
+  shared_cpu_.note_stop(tid);
   Tracee& tracee = tracees_[tid];
   if (has_interrupted_) return let_go(tid, status, event);
   switch (event) {
@@ -206,11 +211,13 @@ void HostTracer::handle(pid_t tid, WaitStatus status, int event) {
 void HostTracer::let_run(pid_t tid, const Tracee& tracee, int signal) {
   const bool stops_at_calls = filter_.empty() || (tracee.phase == Phase::kInCall && tracee.is_told);
   const auto request = stops_at_calls ? PTRACE_SYSCALL : PTRACE_CONT;
-  (void)placement_.run(tid, [&] { return ptrace(request, tid, nullptr, static_cast<long>(signal)); });
+  shared_cpu_.prepare(tid);
+  (void)ptrace(request, tid, nullptr, static_cast<long>(signal));
 }
 
 void HostTracer::handle_gone(pid_t tid, WaitStatus status) {
   if (tid == first_) outcome_.wait_status = status.raw();
+  shared_cpu_.note_death(tid);
   if (tracees_.erase(tid) > 0) observer_.on_death(tid, status.raw());
 }
 
@@ -231,6 +238,7 @@ void HostTracer::handle_entry(pid_t tid, Tracee& tracee) {
                      {},
                      info->instruction_pointer};
   std::copy_n(is_seccomp ? info->seccomp.args : info->entry.args, event.args.size(), event.args.begin());
+  if (std::ranges::find(kAffinityCalls, event.number) != kAffinityCalls.end()) shared_cpu_.reveal(tid);
   // Numbers of 32-bit programs mean other calls.
   if (info->arch != AUDIT_ARCH_X86_64) event.number = foreign_call(event.number);
   has_begun_ |= event.number == SYS_execve;
@@ -329,6 +337,7 @@ void HostTracer::handle_birth(pid_t tid) {
   if (!message) return;
   const auto child = static_cast<pid_t>(*message);
   tracees_.try_emplace(child);
+  shared_cpu_.note_birth(tid, child);
   observer_.on_birth(tid, child);
   let_run(tid, tracees_.at(tid));
 }
@@ -343,6 +352,7 @@ void HostTracer::handle_exec(pid_t tid) {
     tracees_[tid] = tracees_[maker];
     tracees_.erase(maker);
   }
+  shared_cpu_.note_exec(maker, tid);
   observer_.on_exec(maker, tid);
   Tracee& tracee = tracees_[tid];
   tracee.held.reset();
@@ -377,6 +387,7 @@ void HostTracer::request_detach() {
 
 void HostTracer::interrupt_all() {
   has_interrupted_ = true;
+  shared_cpu_.end();
   std::erase_if(tracees_, [](const auto& entry) {
     // One that is held stopped would not stop once more.
     if (entry.second.held) return ptrace(PTRACE_DETACH, entry.first, nullptr, 0L) == 0;

@@ -14,8 +14,8 @@
 #include "platform/altered_call.h"
 #include "platform/call_observer.h"
 #include "platform/delayed_work.h"
-#include "platform/placement.h"
 #include "platform/ptrace_requests.h"
+#include "platform/shared_cpu.h"
 #include "platform/wait_status.h"
 #include "sandbox/result.h"
 #include "sandbox/unique_fd.h"
@@ -94,7 +94,7 @@ class HostTracer {
   bool has_executed_ = false;  // until then start()'s process makes calls of ours, besides that execve
   UniqueFd exec_report_;
   std::unordered_map<pid_t, Tracee> tracees_;
-  StopPlacement placement_;
+  SharedCpu shared_cpu_;
   std::atomic<int> is_detaching_{0};
   std::atomic<int> wants_attention_{0};  // ends the wait
   std::mutex due_mutex_;

@@ -60,6 +60,11 @@ void prepare_interruptible_wait(int signal) {
   action.sa_sigaction = leave_gap;
   action.sa_flags = SA_SIGINFO;
   sigaction(signal, &action, nullptr);
+  // The wait tells of stops; a SIGCHLD for each besides is for nobody.
+  struct sigaction of_children{};
+  sigaction(SIGCHLD, nullptr, &of_children);
+  of_children.sa_flags |= SA_NOCLDSTOP;
+  sigaction(SIGCHLD, &of_children, nullptr);
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, signal);

@@ -5,16 +5,12 @@
 
 namespace sandbox::platform {
 
-namespace {
-
-cpu_set_t only(int cpu) {
+cpu_set_t only_cpu(int cpu) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
   return set;
 }
-
-}  // namespace
 
 Way MeasuredWay::choose() {
   const uint32_t place = choices_++ % kRound;
@@ -42,10 +38,12 @@ uint32_t MeasuredWay::median_ns(const Samples& samples) {
 }
 
 void Pin::hold() {
-  if (is_held_) return;
-  const int here = sched_getcpu();
-  if (here < 0 || sched_getaffinity(0, sizeof mask_, &mask_) < 0) return;
-  const cpu_set_t set = only(here);
+  if (const int here = sched_getcpu(); here >= 0) hold(here);
+}
+
+void Pin::hold(int cpu) {
+  if (is_held_ || sched_getaffinity(0, sizeof mask_, &mask_) < 0) return;
+  const cpu_set_t set = only_cpu(cpu);
   is_held_ = sched_setaffinity(0, sizeof set, &set) == 0;
 }
 
@@ -59,7 +57,7 @@ HeldHere::HeldHere(pid_t tid) {
   if (here < 0 || sched_getaffinity(tid, sizeof mask_, &mask_) < 0) return;
   // It may not come here, or nowhere else.
   if (!CPU_ISSET(here, &mask_) || CPU_COUNT(&mask_) == 1) return;
-  const cpu_set_t set = only(here);
+  const cpu_set_t set = only_cpu(here);
   if (sched_setaffinity(tid, sizeof set, &set) == 0) tid_ = tid;
 }
 

@@ -39,10 +39,15 @@ class MeasuredWay {
   uint32_t choices_ = 0;
 };
 
-// Holds the thread that calls it to the CPU it is on, until it is let go.
+// The set of one CPU.
+cpu_set_t only_cpu(int cpu);
+
+// Holds the thread that calls it to one CPU, until it is let go.
 class Pin {
  public:
+  // The one it is on.
   void hold();
+  void hold(int cpu);
   void release();
   bool is_held() const { return is_held_; }
 

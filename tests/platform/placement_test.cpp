@@ -1,12 +1,16 @@
-// The measured choice of a placement, and that holding a thread leaves no trace.
+// The measured choice of a placement, whom a tracer keeps beside it, and that holding a thread leaves no
+// trace.
 #include "platform/placement.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+
+#include "platform/shared_cpu.h"
 
 using namespace sandbox::platform;
 
@@ -23,6 +27,48 @@ int together_of(MeasuredWay& ways, int count, uint64_t anywhere_ns, uint64_t tog
     ways.record(way, i % 10 == 0 ? 3'000'000 : duration);
   }
   return together;
+}
+
+// A process that sleeps until the test ends.
+class Sleeper {
+ public:
+  Sleeper() : pid_(fork()) {
+    if (pid_ == 0) sleep_for_good();
+  }
+  ~Sleeper() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  pid_t pid() const { return pid_; }
+  cpu_set_t affinity() const {
+    cpu_set_t set;
+    REQUIRE(sched_getaffinity(pid_, sizeof set, &set) == 0);
+    return set;
+  }
+
+ private:
+  [[noreturn]] static void sleep_for_good() {
+    while (true) pause();
+  }
+  pid_t pid_;
+};
+
+// Turns until it is held: on a busy machine each may be so long that it is let go at once.
+cpu_set_t take_turns(SharedCpu& shared, const Sleeper& traced) {
+  cpu_set_t now = traced.affinity();
+  for (int i = 0; i < 10'000 && CPU_COUNT(&now) > 1; ++i) {
+    shared.note_stop(traced.pid());
+    shared.prepare(traced.pid());
+    now = traced.affinity();
+  }
+  return now;
+}
+
+bool has_one_cpu() {
+  cpu_set_t set;
+  REQUIRE(sched_getaffinity(0, sizeof set, &set) == 0);
+  if (CPU_COUNT(&set) == 1) WARN("skipped: there is one CPU only");
+  return CPU_COUNT(&set) == 1;
 }
 
 }  // namespace
@@ -69,4 +115,62 @@ TEST_CASE("a thread that was held has its own affinity again") {
   pin.release();
   REQUIRE(sched_getaffinity(0, sizeof after, &after) == 0);
   CHECK(CPU_EQUAL(&before, &after));
+}
+
+TEST_CASE("a thread that takes turns is held beside the tracer, and not when affinities are asked for") {
+  if (has_one_cpu()) return;
+  Sleeper traced;
+  const cpu_set_t own = traced.affinity();
+  SharedCpu shared;
+  cpu_set_t now = take_turns(shared, traced);
+  CHECK(CPU_COUNT(&now) == 1);
+  shared.note_stop(traced.pid());
+  shared.reveal(traced.pid());
+  now = traced.affinity();
+  CHECK(CPU_EQUAL(&now, &own));
+  // Nobody is held before the call is over.
+  Sleeper other;
+  shared.note_stop(other.pid());
+  shared.prepare(other.pid());
+  now = other.affinity();
+  CHECK(CPU_EQUAL(&now, &own));
+  now = take_turns(shared, traced);
+  CHECK(CPU_COUNT(&now) == 1);
+  shared.end();
+  now = traced.affinity();
+  CHECK(CPU_EQUAL(&now, &own));
+  REQUIRE(sched_getaffinity(0, sizeof now, &now) == 0);
+  CHECK(CPU_EQUAL(&now, &own));
+}
+
+TEST_CASE("a child that inherits being held gets its parent's own affinity back") {
+  if (has_one_cpu()) return;
+  Sleeper parent, child;
+  const cpu_set_t own = parent.affinity();
+  SharedCpu shared;
+  const cpu_set_t held = take_turns(shared, parent);
+  REQUIRE(CPU_COUNT(&held) == 1);
+  REQUIRE(sched_setaffinity(child.pid(), sizeof held, &held) == 0);
+  SECTION("told of the birth first") { shared.note_birth(parent.pid(), child.pid()); }
+  SECTION("told of the child's own stop first") {
+    shared.note_stop(child.pid());
+    shared.prepare(child.pid());
+    shared.note_birth(parent.pid(), child.pid());
+  }
+  shared.end();
+  const cpu_set_t now = child.affinity();
+  CHECK(CPU_EQUAL(&now, &own));
+}
+
+TEST_CASE("a thread that runs for long is let go") {
+  if (has_one_cpu()) return;
+  Sleeper traced;
+  SharedCpu shared;
+  cpu_set_t now = take_turns(shared, traced);
+  CHECK(CPU_COUNT(&now) == 1);
+  for (int i = 0; i < 10'000 && CPU_COUNT(&now) == 1; ++i) {
+    poll(nullptr, 0, 1);
+    now = traced.affinity();
+  }
+  CHECK(CPU_COUNT(&now) > 1);
 }

@@ -294,6 +294,14 @@ def test_untraced_calls_make_no_stop():
         equal(sandbox("trace", *way, "-e", "openat", "-o", "/dev/null", "--", CALLS, "count", "1000000").returncode, 0)
 
 
+def test_affinity_is_the_programs_own(folder):
+    program = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do /bin/true; done; nproc; taskset -c 0 nproc; nproc"]
+    expected = subprocess.run(program, stdout=subprocess.PIPE, text=True).stdout
+    for filters in ([], ["-e", "%file"]):
+        traced = sandbox("trace", "--host", *filters, "-o", os.path.join(folder, "trace"), "--", *program)
+        equal((filters, traced.stdout), (filters, expected))
+
+
 def test_full_disk():
     if not os.path.exists("/dev/full"):
         raise Skip("no /dev/full")
