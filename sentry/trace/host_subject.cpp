@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -26,6 +28,9 @@ UniqueFd open_regular(const std::string& path) {
 class HostSubject final : public Subject {
  public:
   ThreadIdentity identify(pid_t host_tid) override {
+    // Of a thread that leads its process, which most of the new ones do, this tells; /proc costs 30 times
+    // that.
+    if (::syscall(SYS_tgkill, host_tid, host_tid, 0) == 0) return {host_tid, host_tid};
     auto status = platform::read_host_file(fmt::format("/proc/{}/status", host_tid));
     const size_t place = status ? status->find("\nTgid:") : std::string::npos;
     if (place == std::string::npos) return {host_tid, host_tid};
