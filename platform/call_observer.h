@@ -76,8 +76,8 @@ class CallObserver {
   virtual ~CallObserver() = default;
 
   // The thread is about to make a call of the traced set. `registers` is null where the engine does not know
-  // them. kNone: on_return is not asked for, and no stop is made for it.
-  enum class Interest { kNone, kReturn };
+  // them. kNone: on_return is not asked for, and no stop is made for it. kResult: on_result does as well.
+  enum class Interest { kNone, kReturn, kResult };
   virtual Interest on_call(const SyscallEvent& event, GuestMemory& memory,
                            const user_regs_struct* registers) = 0;
   // Asked for at most once after each on_call, by the same thread.
@@ -87,6 +87,9 @@ class CallObserver {
   }
   // The call that on_call told of returned this, as the register says (so also -ERESTARTSYS).
   virtual void on_return(pid_t tid, int64_t result, GuestMemory& memory) = 0;
+  // The same for one that said kResult: told later, while the thread may run or have ended, but in the order
+  // in which calls return, and before anything else of this thread. `time_ns`: when it did, CLOCK_MONOTONIC.
+  virtual void on_result(pid_t tid, int64_t result, uint64_t time_ns) = 0;
   // It goes on without the engine, which will not learn what it returns.
   virtual void on_lost(pid_t tid) = 0;
 

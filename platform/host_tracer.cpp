@@ -50,6 +50,9 @@ std::vector<sock_filter> make_filter(CallSet traced) {
   return program;
 }
 
+// A signal ended the call, perhaps SIGKILL: EINTR, ERESTARTSYS to ERESTART_RESTARTBLOCK.
+bool was_interrupted(int64_t result) { return result == -EINTR || (result <= -512 && result >= -516); }
+
 bool traces_everything(const CallSet& traced) {
   return std::ranges::all_of(syscall_rows(),
                              [&](const SyscallRow& row) { return traced.contains(row.number); });
@@ -110,7 +113,13 @@ void HostTracer::become_program(int gate, int report, const char* path, char* co
 
 Result<void> HostTracer::start(const std::string& path, const std::vector<std::string>& argv,
                                const std::vector<std::string>& environment) {
-  if (!traces_everything(options_.traced)) filter_ = make_filter(options_.traced);
+  if (auto tap = ResultTap::create()) tap_ = *std::move(tap);
+  // With the tap a call has no stop at its end, so the one at its entry must be the filter's.
+  if (!traces_everything(options_.traced)) {
+    filter_ = make_filter(options_.traced);
+  } else if (tap_) {
+    filter_ = {bpf::statement(BPF_RET | BPF_K, SECCOMP_RET_TRACE)};
+  }
   has_begun_ = !filter_.empty();
   is_started_ = true;
   int gate[2], report[2];
@@ -170,9 +179,12 @@ HostTracer::Outcome HostTracer::serve() {
     if (is_detaching_ && !has_interrupted_) interrupt_all();
     run_due();
     if (tracees_.empty()) break;
+    if (tap_) see_to_results();
     int raw = 0;
-    pid_t tid = wait_for_any(&raw, wants_attention_);
-    if (tid < 0 && errno == EINTR) continue;
+    const pid_t tid = wait_for_any(&raw, wants_attention_);
+    const bool is_interrupted = tid < 0 && errno == EINTR;
+    if (tap_) tell_noted();
+    if (is_interrupted) continue;
     if (tid < 0) break;  // ECHILD
     handle(tid, WaitStatus(raw), raw >> 16);
   }
@@ -187,12 +199,14 @@ void HostTracer::handle(pid_t tid, WaitStatus status, int event) {
   if (status.kind() == WaitStatus::Kind::kGone) return handle_gone(tid, status);
   shared_cpu_.note_stop(tid);
   Tracee& tracee = tracees_[tid];
+  if (tracee.uncertain) tell_result(tracee, *tracee.uncertain);
   if (has_interrupted_) return let_go(tid, status, event);
   switch (event) {
     case 0:
       if (status.signal() == (SIGTRAP | 0x80)) return handle_call_stop(tid, tracee);
       return handle_signal(tid, status.signal());
     case PTRACE_EVENT_SECCOMP:
+      if (std::exchange(tracee.has_entry_stop, false)) return let_run(tid, tracee);
       return handle_entry(tid, tracee);
     case PTRACE_EVENT_FORK:
     case PTRACE_EVENT_VFORK:
@@ -209,7 +223,8 @@ void HostTracer::handle(pid_t tid, WaitStatus status, int event) {
 
 // ESRCH means that it was killed meanwhile; its end is the next thing waitpid tells.
 void HostTracer::let_run(pid_t tid, const Tracee& tracee, int signal) {
-  const bool stops_at_calls = filter_.empty() || (tracee.phase == Phase::kInCall && tracee.is_told);
+  const bool stops_at_calls = filter_.empty() || stops_at_all_ ||
+                              (tracee.phase == Phase::kInCall && tracee.is_told && !tracee.is_noted);
   const auto request = stops_at_calls ? PTRACE_SYSCALL : PTRACE_CONT;
   shared_cpu_.prepare(tid);
   (void)ptrace(request, tid, nullptr, static_cast<long>(signal));
@@ -218,12 +233,20 @@ void HostTracer::let_run(pid_t tid, const Tracee& tracee, int signal) {
 void HostTracer::handle_gone(pid_t tid, WaitStatus status) {
   if (tid == first_) outcome_.wait_status = status.raw();
   shared_cpu_.note_death(tid);
+  if (auto found = tracees_.find(tid); found != tracees_.end()) forget_question(tid, found->second);
   if (tracees_.erase(tid) > 0) observer_.on_death(tid, status.raw());
 }
 
 // Whether start()'s process makes it on its way to the program's execve, or after that has failed.
 bool HostTracer::is_own_call(pid_t tid, uint32_t number) const {
   return is_started_ && !has_executed_ && tid == first_ && number != SYS_execve;
+}
+
+// What a filter of the program's own refuses never comes to a seccomp stop of ours.
+void HostTracer::note_own_filter(const SyscallEvent& event) {
+  const bool installs_filter = (event.number == SYS_seccomp && event.args[0] == SECCOMP_SET_MODE_FILTER) ||
+                               (event.number == SYS_prctl && event.args[0] == PR_SET_SECCOMP);
+  stops_at_all_ |= installs_filter && traces_everything(options_.traced);
 }
 
 // A seccomp stop, or the entry of a call where every call stops.
@@ -242,6 +265,7 @@ void HostTracer::handle_entry(pid_t tid, Tracee& tracee) {
   // Numbers of 32-bit programs mean other calls.
   if (info->arch != AUDIT_ARCH_X86_64) event.number = foreign_call(event.number);
   has_begun_ |= event.number == SYS_execve;
+  if (has_executed_) note_own_filter(event);
   if (has_begun_ && options_.traced.contains(event.number) && !is_own_call(tid, event.number)) {
     ProcessMemory memory(tid);
     Registers registers;
@@ -252,7 +276,8 @@ void HostTracer::handle_entry(pid_t tid, Tracee& tracee) {
         known = &registers;
       }
     }
-    tracee.is_told = observer_.on_call(event, memory, known) == CallObserver::Interest::kReturn;
+    const auto interest = observer_.on_call(event, memory, known);
+    tracee.is_told = interest != CallObserver::Interest::kNone;
     if (auto wanted = observer_.take_intervention(tid)) {
       if (wanted->signal != 0) syscall(SYS_tkill, tid, wanted->signal);
       if (wanted->delay_ns == 0) return intervene(event, *wanted);
@@ -264,6 +289,7 @@ void HostTracer::handle_entry(pid_t tid, Tracee& tracee) {
         syscall(SYS_tgkill, getpid(), tracer_tid_, wake_signal());
       });
     }
+    if (tap_ && !stops_at_all_ && interest == CallObserver::Interest::kResult) ask_tap(tid, tracee);
   }
   let_run(tid, tracee);
 }
@@ -320,6 +346,14 @@ void HostTracer::tell_return(pid_t tid, Tracee& tracee, int64_t result) {
 }
 
 void HostTracer::handle_call_stop(pid_t tid, Tracee& tracee) {
+  if (stops_at_all_) {
+    // Which end it is cannot be counted: the call before may have had no stop at its end.
+    auto info = get_call_info(tid);
+    if (!info) return;
+    tracee.has_entry_stop = info->op == PTRACE_SYSCALL_INFO_ENTRY;
+    if (tracee.has_entry_stop) return handle_entry(tid, tracee);
+    if (tracee.phase == Phase::kUser) return let_run(tid, tracee);
+  }
   if (tracee.phase == Phase::kUser) return handle_entry(tid, tracee);
   restore(tid, tracee);
   int64_t result = 0;
@@ -349,6 +383,7 @@ void HostTracer::handle_exec(pid_t tid) {
   const auto maker = static_cast<pid_t>(*former);
   has_executed_ = true;
   if (maker != tid) {
+    forget_question(tid, tracees_[tid]);
     tracees_[tid] = tracees_[maker];
     tracees_.erase(maker);
   }
@@ -375,6 +410,54 @@ void HostTracer::handle_event_stop(pid_t tid, Tracee& tracee, int signal) {
   if (signal == SIGTRAP) return let_run(tid, tracee);
   if (!is_first) observer_.on_group_stop(tid, signal);
   (void)leave_stopped(tid);
+}
+
+// ---- results without a stop ----
+
+void HostTracer::ask_tap(pid_t tid, Tracee& tracee) {
+  if (!tap_->ask(tid)) return;
+  tracee.is_noted = true;
+  ++questions_;
+}
+
+void HostTracer::forget_question(pid_t tid, Tracee& tracee) {
+  tracee.uncertain.reset();
+  if (!std::exchange(tracee.is_noted, false)) return;
+  tap_->drop(tid);
+  --questions_;
+}
+
+// Before anything later is told.
+void HostTracer::tell_noted() {
+  while (auto noted = tap_->next()) {
+    auto found = tracees_.find(noted->tid);
+    if (found == tracees_.end() || !found->second.is_noted) continue;
+    if (was_interrupted(noted->result)) {
+      found->second.uncertain = *noted;
+    } else {
+      tell_result(found->second, *noted);
+    }
+  }
+}
+
+void HostTracer::tell_result(Tracee& tracee, const ResultTap::Noted& noted) {
+  const ResultTap::Noted copy = noted;
+  tracee.uncertain.reset();
+  tracee.is_noted = tracee.is_told = false;
+  tracee.phase = Phase::kUser;
+  --questions_;
+  observer_.on_result(copy.tid, copy.result, copy.time_ns);
+}
+
+// A result is told soon even when no thread stops for long.
+void HostTracer::see_to_results() {
+  constexpr uint64_t kSoon_ns = 50'000'000;
+  if (questions_ == 0 || is_look_due_.exchange(true)) return;
+  delayed_.after(kSoon_ns, [this] {
+    is_look_due_ = false;
+    wants_attention_ = 1;
+    syscall(SYS_tgkill, getpid(), tracer_tid_, wake_signal());
+  });
 }
 
 // ---- ending ----

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "platform/call_observer.h"
 #include "platform/delayed_work.h"
 #include "platform/ptrace_requests.h"
+#include "platform/result_tap.h"
 #include "platform/shared_cpu.h"
 #include "platform/wait_status.h"
 #include "sandbox/result.h"
@@ -61,14 +63,24 @@ class HostTracer {
   struct Tracee {
     Phase phase = Phase::kUser;
     bool is_told = false;                // in a call that the observer waits for
+    bool has_entry_stop = false;         // of the call it is in, before its filters were asked
+    bool is_noted = false;               // its result comes by the tap, without a stop
     bool awaits_stop = true;             // its first one
     std::optional<SyscallEvent> held;    // of a call whose time has not come; the thread is stopped
     std::optional<AlteredCall> altered;  // what an intervention has made of its call
+    // Noted, but a thread that is killed has this result, too.
+    std::optional<ResultTap::Noted> uncertain;
   };
 
+  void ask_tap(pid_t tid, Tracee& tracee);
+  void tell_noted();
+  void tell_result(Tracee& tracee, const ResultTap::Noted& noted);
+  void forget_question(pid_t tid, Tracee& tracee);
+  void see_to_results();
   void handle(pid_t tid, WaitStatus status, int event);
   void handle_gone(pid_t tid, WaitStatus status);
   void handle_entry(pid_t tid, Tracee& tracee);
+  void note_own_filter(const SyscallEvent& event);
   bool is_own_call(pid_t tid, uint32_t number) const;
   void handle_call_stop(pid_t tid, Tracee& tracee);
   void intervene(const SyscallEvent& event, const Intervention& wanted);
@@ -89,6 +101,8 @@ class HostTracer {
   CallObserver& observer_;
   std::vector<sock_filter> filter_;  // empty: every call stops
   pid_t first_ = 0, tracer_tid_ = 0;
+  // Every call stops at both ends although there is a filter of ours: others may stand before it.
+  bool stops_at_all_ = false;
   bool has_begun_ = false;  // the program's own execve was seen, or it runs already
   bool is_started_ = false;
   bool has_executed_ = false;  // until then start()'s process makes calls of ours, besides that execve
@@ -97,6 +111,9 @@ class HostTracer {
   SharedCpu shared_cpu_;
   std::atomic<int> is_detaching_{0};
   std::atomic<int> wants_attention_{0};  // ends the wait
+  std::unique_ptr<ResultTap> tap_;       // null: each call that is told stops at its end
+  uint32_t questions_ = 0;               // of the tap, without an answer
+  std::atomic<bool> is_look_due_{false};
   std::mutex due_mutex_;
   std::vector<std::pair<pid_t, Intervention>> due_;  // due_mutex_; threads whose delay is over
   bool has_interrupted_ = false;

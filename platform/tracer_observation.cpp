@@ -106,7 +106,7 @@ bool Tracer::observe_call(pid_t tid, const Registers& registers) {
   }
   const auto interest = is_shown ? tell_call(tid, registers) : CallObserver::Interest::kNone;
   const auto wanted = is_shown ? take_intervention(tid) : std::nullopt;
-  const auto go_on = [=, this, is_told = interest == CallObserver::Interest::kReturn] {
+  const auto go_on = [=, this, is_told = interest != CallObserver::Interest::kNone] {
     auto result = wanted ? wanted->result : std::nullopt;
     if (!result && action.kind == Action::Kind::kDeny) result = Errno(action.errno_value).as_return();
     if (result) {

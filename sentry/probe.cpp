@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "platform/host_mounts.h"
+#include "platform/result_tap.h"
 #include "sentry/failure.h"
 
 namespace sandbox {
@@ -136,6 +137,19 @@ HostFeature probe_thread_pidfds() {
               "from calls that look at a descriptor"};
 }
 
+HostFeature probe_result_tap() {
+  auto tap = platform::ResultTap::create();
+  if (tap)
+    return {
+        .name = "results without stops", .state = State::kWorks, .detail = "BPF at the end of system calls"};
+  return {.name = "results without stops",
+          .state = State::kDegraded,
+          .detail = reason_in_words(tap.error()),
+          .consequence =
+              "`trace --host` stops a program at the end of each call, too: calls take up to twice as long; "
+              "needs root on the host"};
+}
+
 }  // namespace
 
 std::vector<HostFeature> probe_host() {
@@ -159,6 +173,7 @@ std::vector<HostFeature> probe_host() {
       "network namespace", CLONE_NEWNET, State::kMissing,
       "only `--net host` can run, on the host's network; user.max_net_namespaces must not be 0"));
   features.push_back(probe_thread_pidfds());
+  features.push_back(probe_result_tap());
   return features;
 }
 

@@ -251,6 +251,16 @@ void Decoder::exit(DecodedCall& call, int64_t result, Target target) const {
   decoded.remarks = scope.take_remarks();
 }
 
+bool Decoder::reads_at_exit(const DecodedCall& call) const {
+  const Plan::Row* plan = plan_->find(call.number);
+  for (size_t i = 0; plan != nullptr && i < call.arguments.size(); ++i) {
+    if (call.arguments[i].kind == Value::Kind::kPending ||
+        plan->arguments[i].kind == ArgumentKind::kInputOutput)
+      return true;
+  }
+  return false;
+}
+
 std::optional<int64_t> register_argument(const SyscallRow& row, const std::array<uint64_t, 6>& registers,
                                          std::string_view name) {
   for (size_t i = 0; i < row.arguments().size(); ++i)

@@ -124,11 +124,28 @@ Interest Recorder::on_call(const platform::SyscallEvent& event, GuestMemory& mem
     return Interest::kNone;
   }
   thread.begin_ns = clock_ns(CLOCK_MONOTONIC);
-  return Interest::kReturn;
+  return interest_in(thread);
+}
+
+// kResult when nothing but the result is to be learnt at the end of the pending call. An exec's end is its
+// event.
+Interest Recorder::interest_in(const Thread& thread) const {
+  const DecodedCall& call = thread.pending->call;
+  const bool looks_at_thread = thread.names != nullptr || thread.was_injected || thread.registers ||
+                               decoder_.reads_at_exit(call) || is_exec(call);
+  return looks_at_thread ? Interest::kReturn : Interest::kResult;
 }
 
 void Recorder::on_return(pid_t tid, int64_t result, GuestMemory& memory) {
-  const uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+  take_result(tid, result, memory, clock_ns(CLOCK_MONOTONIC));
+}
+
+void Recorder::on_result(pid_t tid, int64_t result, uint64_t time_ns) {
+  platform::ProcessMemory memory(tid);
+  take_result(tid, result, memory, time_ns);
+}
+
+void Recorder::take_result(pid_t tid, int64_t result, GuestMemory& memory, uint64_t now_ns) {
   std::lock_guard lock(mutex_);
   auto found = threads_.find(tid);
   if (found == threads_.end() || !found->second.pending) return;

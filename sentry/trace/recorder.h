@@ -65,6 +65,7 @@ class Recorder final : public platform::CallObserver {
   Interest on_call(const platform::SyscallEvent& event, GuestMemory& memory,
                    const user_regs_struct* registers) override;
   void on_return(pid_t tid, int64_t result, GuestMemory& memory) override;
+  void on_result(pid_t tid, int64_t result, uint64_t time_ns) override;
   std::optional<platform::Intervention> take_intervention(pid_t tid) override;
   void on_lost(pid_t tid) override;
   void on_birth(pid_t parent, pid_t child) override;
@@ -89,6 +90,8 @@ class Recorder final : public platform::CallObserver {
 
   Thread& thread_of(pid_t tid);
   void look_at_process(pid_t tid, Thread& thread);
+  Interest interest_in(const Thread& thread) const;
+  void take_result(pid_t tid, int64_t result, GuestMemory& memory, uint64_t now_ns);
   void end_call(pid_t tid, Thread& thread, CallEnd end);
   void look_at_site(pid_t tid, Thread& thread);
   Event event_of(const Thread& thread) const;

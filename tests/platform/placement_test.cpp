@@ -119,7 +119,7 @@ TEST_CASE("a thread that was held has its own affinity again") {
 
 TEST_CASE("a thread that takes turns is held beside the tracer, and not when affinities are asked for") {
   if (has_one_cpu()) return;
-  Sleeper traced;
+  Sleeper traced, other;
   const cpu_set_t own = traced.affinity();
   SharedCpu shared;
   cpu_set_t now = take_turns(shared, traced);
@@ -129,7 +129,6 @@ TEST_CASE("a thread that takes turns is held beside the tracer, and not when aff
   now = traced.affinity();
   CHECK(CPU_EQUAL(&now, &own));
   // Nobody is held before the call is over.
-  Sleeper other;
   shared.note_stop(other.pid());
   shared.prepare(other.pid());
   now = other.affinity();

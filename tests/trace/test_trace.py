@@ -294,6 +294,52 @@ def test_untraced_calls_make_no_stop():
         equal(sandbox("trace", *way, "-e", "openat", "-o", "/dev/null", "--", CALLS, "count", "1000000").returncode, 0)
 
 
+def test_results_of_many_calls_as_strace_has_them(folder):
+    """Long enough for results to come without a stop, where the host allows that."""
+    path = os.path.join(folder, "strace")
+    program = ["sh", "-c", "i=0; while [ $i -lt 1000 ]; do cd / || exit; i=$((i+1)); done; cd /no 2>/dev/null; for i in 1 2 3 4 5; do /bin/true; done"]
+    try:
+        subprocess.run(["strace", "-f", "-o", path, *program], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        raise Skip("strace is not installed or may not trace")
+
+    def calls_by_process(lines):
+        processes = {}
+        for line in lines:
+            call = re.match(r"(\d+) +([a-z_0-9]+)\(.*\) += (-1 [A-Z]+|.)", line)
+            if call:
+                result = call.group(3)
+                processes.setdefault(call.group(1), []).append((call.group(2), result if result[0] == "-" else result == "?"))
+        return list(processes.values())
+    with open(path, errors="replace") as file:
+        # A call that another process's line has cut in two is whole again.
+        whole, cut = [], {}
+        for line in file.read().splitlines():
+            pid = line.split(" ", 1)[0]
+            if "<unfinished ...>" in line:
+                cut[pid] = line[:line.index("<unfinished ...>")]
+            elif "resumed>" in line:
+                whole.append(cut.pop(pid) + line[line.index("resumed>") + 8:])
+            else:
+                whole.append(line)
+    equal(calls_by_process(sorted(trace(folder, "--host", "--", *program), key=lambda line: int(line.split(" ", 1)[0]))),
+          calls_by_process(sorted(whole, key=lambda line: int(line.split(" ", 1)[0]))))
+
+
+def test_killed_call_has_no_result(folder):
+    """Also where results come without a stop: the kernel gives such a call one."""
+    program = f"i=0; while [ $i -lt 1000 ]; do cd /; i=$((i+1)); done; exec {CALLS} killed"
+    in_order(calls_of(trace(folder, "--host", "--", "sh", "-c", program)), r"pause\(\) = \?", r"\+\+\+ killed by SIGKILL \+\+\+")
+
+
+def test_calls_that_a_filter_of_the_program_refuses(folder):
+    lines = calls_of(trace(folder, "--host", "--", CALLS, "filtered"))
+    in_order(lines, r"prctl\(PR_SET_SECCOMP, .*\) = 0", r"getppid\(\) = -1 EBADFD .*", r"getuid\(\) = 0|getuid\(\) = \d+",
+             r"getppid\(\) = -1 EBADFD .*", r"exit_group\(0\) = \?", r"exit_group\(0\) = \?")
+    equal(len([line for line in lines if line.startswith("getppid(")]), 2)
+    equal(len([line for line in lines if line.startswith("getuid(")]), 1)
+
+
 def test_affinity_is_the_programs_own(folder):
     program = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do /bin/true; done; nproc; taskset -c 0 nproc; nproc"]
     expected = subprocess.run(program, stdout=subprocess.PIPE, text=True).stdout

@@ -1,6 +1,8 @@
 // Makes a few calls whose lines in a trace are known, or as many of one kind as are asked for.
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -8,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -75,11 +78,28 @@ static void* exec_from_thread(void* path) {
   return NULL;
 }
 
+// Under a filter that refuses getppid with the error 77.
+static void filtered(void) {
+  struct sock_filter filter[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | 77), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  struct sock_fprog program = {4, filter};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) _exit(4);
+  syscall(SYS_getppid);
+  syscall(SYS_getuid);
+  if (fork() == 0) {
+    syscall(SYS_getppid);
+    _exit(0);
+  }
+  wait(NULL);
+}
+
 int main(int argc, char** argv) {
   const char* what = argc > 1 ? argv[1] : "known";
   if (strcmp(what, "known") == 0) known();
   if (strcmp(what, "foreign") == 0) foreign();
   if (strcmp(what, "killed") == 0) killed();
+  if (strcmp(what, "filtered") == 0) filtered();
   if (strcmp(what, "count") == 0) count((void*)(intptr_t)atoi(argv[2]));
   if (strcmp(what, "threads") == 0) threads(atoi(argv[2]), atoi(argv[3]));
   if (strcmp(what, "hostile") == 0) hostile();
