@@ -197,7 +197,7 @@ HostTracer::Outcome HostTracer::serve() {
 
 void HostTracer::handle(pid_t tid, WaitStatus status, int event) {
   if (status.kind() == WaitStatus::Kind::kGone) return handle_gone(tid, status);
-  shared_cpu_.note_stop(tid);
+  note_stop(tid);
   Tracee& tracee = tracees_[tid];
   if (tracee.uncertain) tell_result(tracee, *tracee.uncertain);
   if (has_interrupted_) return let_go(tid, status, event);
@@ -221,13 +221,20 @@ void HostTracer::handle(pid_t tid, WaitStatus status, int event) {
   }
 }
 
+void HostTracer::note_stop(pid_t tid) {
+  if (is_started_) return shared_cpu_.note_stop(tid);
+  placement_.note_stop(tid);
+}
+
 // ESRCH means that it was killed meanwhile; its end is the next thing waitpid tells.
 void HostTracer::let_run(pid_t tid, const Tracee& tracee, int signal) {
   const bool stops_at_calls = filter_.empty() || stops_at_all_ ||
                               (tracee.phase == Phase::kInCall && tracee.is_told && !tracee.is_noted);
   const auto request = stops_at_calls ? PTRACE_SYSCALL : PTRACE_CONT;
+  const auto resume = [&] { return ptrace(request, tid, nullptr, static_cast<long>(signal)); };
+  if (!is_started_) return (void)placement_.run(tid, resume);
   shared_cpu_.prepare(tid);
-  (void)ptrace(request, tid, nullptr, static_cast<long>(signal));
+  (void)resume();
 }
 
 void HostTracer::handle_gone(pid_t tid, WaitStatus status) {

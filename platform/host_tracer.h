@@ -15,6 +15,7 @@
 #include "platform/altered_call.h"
 #include "platform/call_observer.h"
 #include "platform/delayed_work.h"
+#include "platform/placement.h"
 #include "platform/ptrace_requests.h"
 #include "platform/result_tap.h"
 #include "platform/shared_cpu.h"
@@ -91,6 +92,7 @@ class HostTracer {
   void handle_exec(pid_t tid);
   void handle_signal(pid_t tid, int signal);
   void handle_event_stop(pid_t tid, Tracee& tracee, int signal);
+  void note_stop(pid_t tid);
   void let_run(pid_t tid, const Tracee& tracee, int signal = 0);
   void interrupt_all();
   void let_go(pid_t tid, WaitStatus status, int event);
@@ -108,7 +110,8 @@ class HostTracer {
   bool has_executed_ = false;  // until then start()'s process makes calls of ours, besides that execve
   UniqueFd exec_report_;
   std::unordered_map<pid_t, Tracee> tracees_;
-  SharedCpu shared_cpu_;
+  SharedCpu shared_cpu_;     // of what was started
+  StopPlacement placement_;  // of what was attached to: it must be as it was, should the tracer be killed
   std::atomic<int> is_detaching_{0};
   std::atomic<int> wants_attention_{0};  // ends the wait
   std::unique_ptr<ResultTap> tap_;       // null: each call that is told stops at its end
