@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <span>
 #include <vector>
 
 #include "platform/launch.h"
@@ -25,21 +24,36 @@ constexpr NamespaceKind kKinds[] = {NamespaceKind::kNet,    NamespaceKind::kIpc,
                                     NamespaceKind::kCgroup, NamespaceKind::kPid, NamespaceKind::kMount,
                                     NamespaceKind::kUser};
 
-Result<std::vector<OpenNamespace>> open_namespaces_of(pid_t target) {
+struct Surroundings {
   std::vector<OpenNamespace> namespaces;
+  UniqueFd root;  // need not be that of the mount namespace
+};
+
+Result<Surroundings> open_surroundings_of(pid_t target) {
+  Surroundings opened;
   for (NamespaceKind kind : kKinds) {
     const std::string path = fmt::format("/proc/{}/ns/{}", target, file_of(kind));
-    namespaces.emplace_back(kind, UniqueFd(TRY(host_result(open(path.c_str(), O_RDONLY | O_CLOEXEC)))));
+    opened.namespaces.emplace_back(kind,
+                                   UniqueFd(TRY(host_result(open(path.c_str(), O_RDONLY | O_CLOEXEC)))));
   }
-  return namespaces;
+  const std::string root = fmt::format("/proc/{}/root", target);
+  opened.root = UniqueFd(TRY(host_result(open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC))));
+  return opened;
+}
+
+Result<void> enter(const Surroundings& target) {
+  NamespaceKind refused;
+  TRY(enter_namespaces(target.namespaces, refused));
+  // Entering the mount namespace made its root the process's.
+  TRY(host_status(fchdir(target.root.get())));
+  return host_status(chroot("."));
 }
 
 // In a process of its own: its child is in the namespaces, and a child of its parent.
-[[noreturn]] void make_joined_child(std::span<const OpenNamespace> namespaces, const LaunchPlan& plan) {
+[[noreturn]] void make_joined_child(const Surroundings& target, const LaunchPlan& plan) {
   LaunchReport report{};
   report.step = LaunchStep::kJoin;
-  NamespaceKind refused;
-  auto entered = enter_namespaces(namespaces, refused);
+  auto entered = enter(target);
   if (!entered) {
     report.error = entered.error().value();
   } else {
@@ -57,7 +71,7 @@ Result<std::vector<OpenNamespace>> open_namespaces_of(pid_t target) {
 Result<JoinedProcess> join_workload(pid_t target, const LaunchOptions& options, int reserved_socket,
                                     std::string& context) {
   context = "find the workload's namespaces";
-  auto namespaces = TRY(open_namespaces_of(target));
+  const Surroundings surroundings = TRY(open_surroundings_of(target));
   context = "make a channel to the process";
   SocketPair channel = TRY(make_channel());
   PreparedPlan prepared(options);
@@ -70,7 +84,7 @@ Result<JoinedProcess> join_workload(pid_t target, const LaunchOptions& options, 
   if (helper < 0) return last_error();
   if (helper == 0) {
     close(mine);  // or its child would never see the end of the stream
-    make_joined_child(namespaces, prepared.plan);
+    make_joined_child(surroundings, prepared.plan);
   }
   channel.theirs.reset();
   while (waitpid(helper, nullptr, 0) < 0 && errno == EINTR) {

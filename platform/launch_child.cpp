@@ -47,6 +47,7 @@ class LaunchChild {
 
   void enter_optional_namespaces();
   void raise_loopback();
+  void make_procfs();
   void build_root();
   void write_loader();
   [[noreturn]] void become_init(pid_t program);
@@ -108,7 +109,16 @@ void LaunchChild::write_loader() {
   close(file);
 }
 
-// A root in which nothing but the loader can be found: an empty read-only tmpfs, the old root detached.
+// For the host view: only a process of the PID namespace can, and only while the host's procfs is in sight.
+// In a PID namespace of somebody else's it is refused.
+void LaunchChild::make_procfs() {
+  check(LaunchStep::kRoot, mkdir(kProcfsPlace + 1, 0555));
+  (void)!mount("proc", kProcfsPlace + 1, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
+}
+
+// A root in which nothing but the loader can be found: an empty read-only tmpfs, the old root detached. Apart
+// from the namespace's, it is a mount of its own of the same tmpfs, which no namespace has: no path leads
+// from it to what will cover the namespace's root.
 void LaunchChild::build_root() {
   check(LaunchStep::kRoot, mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
   static constexpr const char* kMountPoints[] = {"/tmp", "/proc", "/usr", "/etc"};
@@ -122,11 +132,21 @@ void LaunchChild::build_root() {
   check(LaunchStep::kRoot, place != nullptr ? 0 : -1);
   check(LaunchStep::kRoot, chdir(place));
   write_loader();
+  const bool is_apart = plan_.options->root == LaunchOptions::Root::kApart;
+  if (is_apart) {
+    check(LaunchStep::kRoot, mkdir("root", 0555));
+    make_procfs();
+  }
   check(LaunchStep::kRoot,
         mount("none", ".", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, nullptr));
   // Both names are the new root: the old one ends up mounted over it and is then taken away.
   check(LaunchStep::kRoot, syscall(SYS_pivot_root, ".", "."));
   check(LaunchStep::kRoot, umount2(".", MNT_DETACH));
+  if (is_apart) {
+    check(LaunchStep::kRoot, mount("/", "/root", nullptr, MS_BIND, nullptr));
+    check(LaunchStep::kRoot, chroot("/root"));
+    check(LaunchStep::kRoot, umount2("/", MNT_DETACH));
+  }
   check(LaunchStep::kRoot, chdir("/"));
 }
 

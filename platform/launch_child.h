@@ -34,6 +34,10 @@ inline constexpr size_t kOptionalNamespaceCount = 4;  // IPC, UTS, cgroup, netwo
 inline constexpr NamespaceKind kOptionalNamespaces[kOptionalNamespaceCount] = {
     NamespaceKind::kIpc, NamespaceKind::kUts, NamespaceKind::kCgroup, NamespaceKind::kNet};
 
+// With a root apart: where the namespace's root has a procfs of the workload's own PID namespace, if it has
+// one.
+inline constexpr char kProcfsPlace[] = "/proc";
+
 struct LaunchReport {
   LaunchStep step;
   int32_t error;                                      // 0 for kReady

@@ -88,6 +88,9 @@ struct LaunchOptions {
   // Who may wait for the program, and becomes its parent: the sentry, or with kProgram as init the sentry's
   // parent. The sentry learns of its end either way.
   enum class Parent { kSentry, kParentOfSentry } parent = Parent::kSentry;
+  // The empty root of the workload: that of its mount namespace, or one apart from it, so that the namespace
+  // can show something else to the host's programs (host_view.h).
+  enum class Root { kOfNamespace, kApart } root = Root::kOfNamespace;
   std::optional<unsigned long> personality;  // personality(2)
   // cgroup.procs files, open for writing: the workload joins these groups before it runs. The sentry does
   // not.

@@ -147,6 +147,7 @@ class Run {
   Configured<void> launch();
   Configured<void> use_profile();
   int reserved_descriptor() const;
+  void show_to_host(pid_t first_task);
   void hide_own_traces(pid_t first_task);
   Configured<bool> wait_for_start(pid_t first_task);
   void prepare_trace_service();
@@ -288,6 +289,7 @@ Configured<void> Run::prepare_container() {
   TRY(oci::enter_joined_namespaces(container.joined_namespaces));
   launch_.session = platform::LaunchOptions::Session::kOwn;
   launch_.parent = platform::LaunchOptions::Parent::kParentOfSentry;
+  launch_.root = platform::LaunchOptions::Root::kApart;
   launch_.personality = container.personality;
   launch_.domainname = container.domainname;
   const bool has_new_names = std::ranges::count(container.new_namespaces, NamespaceKind::kUts) > 0;
@@ -400,6 +402,16 @@ Configured<void> Run::launch() {
   return {};
 }
 
+// For the engine's commands that enter the container's mount namespace; the container runs without, too.
+void Run::show_to_host(pid_t first_task) {
+  auto view = filesystems_->take_host_view();
+  if (!view) return;
+  if (auto shown = platform::show_to_host(first_task, *view); !shown)
+    outcome_.warnings.push_back(
+        fmt::format("the host's programs find no files in the container's mount namespace: {}",
+                    reason_in_words(shown.error())));
+}
+
 // What is ours in every task, and nobody shall see below /proc. The first task has not run yet, so its root
 // is still the empty one with the loader in it.
 void Run::hide_own_traces(pid_t first_task) {
@@ -476,6 +488,7 @@ std::expected<RunOutcome, RunFailure> Run::run() {
   // Before others can find it, so that they find it as what it is; a request waits for the service to start.
   if (!config_.container) note_traceable();
   if (registration_) registration_->note_started(init != 0 ? init : first, first);
+  if (config_.container) show_to_host(first);
   hide_own_traces(first);
   // Whatever groups it was put into: what it reads about them is read there.
   if (auto groups = platform::read_host_file(fmt::format("/proc/{}/cgroup", first)))

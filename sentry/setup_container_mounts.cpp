@@ -66,6 +66,22 @@ UniqueFd open_below(int root, const std::string& path) {
 
 }  // namespace
 
+// A copy that the host's programs will find. It is a help for them: the container does without.
+void FilesystemSetup::show_to_host(const MountEntry& entry, const UniqueFd& tree) {
+  auto access = entry.flags.is_read_only ? MountAccess::kReadOnly : MountAccess::kReadWrite;
+  auto copy = mounter_->clone_tree(tree.get(), "", access, MountDevices::kHidden);
+  if (copy) host_view_.parts.push_back({entry.destination, *std::move(copy)});
+}
+
+std::optional<platform::HostView> FilesystemSetup::take_host_view() {
+  if (config_.overlay != SandboxConfig::Overlay::kNone) return std::nullopt;
+  auto root = mounter_->clone_tree(AT_FDCWD, config_.rootfs, MountAccess::kReadWrite, MountDevices::kHidden);
+  if (!root) return std::nullopt;
+  host_view_.root = *std::move(root);
+  host_view_.root_access = config_.is_root_read_only ? MountAccess::kReadOnly : MountAccess::kReadWrite;
+  return std::move(host_view_);
+}
+
 Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::container_tmpfs(const MountEntry& entry) {
   std::string doing = fmt::format("mount a tmpfs on {}", entry.destination);
   TmpfsOptions options{.size_bytes = entry.size_bytes, .inode_limit = entry.inode_limit, .mode = entry.mode};
@@ -92,6 +108,7 @@ Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::container_tmpfs(cons
   if (::fchownat(root->get(), "", *uid, *gid, AT_EMPTY_PATH) < 0 ||
       ::fchmodat(root->get(), ".", entry.mode, 0) < 0)
     return failure(doing, Errno::last(), "without uid=, gid= and mode=");
+  show_to_host(entry, *root);
   std::string shown = entry.flags.is_read_only ? "ro" : "rw";
   if (entry.size_bytes != 0) shown += fmt::format(",size={}k", entry.size_bytes / 1024);
   if (entry.inode_limit != 0) shown += fmt::format(",nr_inodes={}", entry.inode_limit);
@@ -100,7 +117,6 @@ Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::container_tmpfs(cons
                                         .type = is_queues ? "mqueue" : "tmpfs",
                                         .source = entry.source,
                                         .options = is_queues ? "rw" : shown,
-                                        .policy = vfs::CachePolicy::kTrust,
                                         .owners = {ids_.uid_map, ids_.gid_map}});
   if (!filesystem) return failure(doing, filesystem.error(), "free some memory");
   return *std::move(filesystem);
@@ -193,6 +209,7 @@ Configured<void> FilesystemSetup::mount_container_bind(const MountEntry& entry) 
   auto tree = mounter_->clone_tree(AT_FDCWD, entry.source, access,
                                    is_device ? MountDevices::kVisible : MountDevices::kHidden);
   if (!tree) return failure(doing, tree.error(), "look whether the file system allows it");
+  if (!is_device) show_to_host(entry, *tree);
   auto filesystem =
       vfs::create_hostfs({.root = *std::move(tree),
                           .owners = {ids_.uid_map, ids_.gid_map},
@@ -215,16 +232,21 @@ Configured<void> FilesystemSetup::mount_entry(const oci::ContainerConfig& contai
     case MountEntry::Kind::kCgroup:
       return mount_container_cgroups(entry);
     case MountEntry::Kind::kProc:
+      host_view_.parts.push_back({entry.destination, UniqueFd()});
       filesystem = new_procfs();
       break;
     case MountEntry::Kind::kSysfs:
       filesystem = new_sysfs();
       break;
     case MountEntry::Kind::kDevices:
+      // Empty, and a place for what is mounted below.
+      if (auto place = mounter_->new_tmpfs({.size_bytes = 65536, .inode_limit = 64, .mode = 0755}))
+        host_view_.parts.push_back({entry.destination, *std::move(place)});
       filesystem = TRY(container_devices(container));
       break;
     case MountEntry::Kind::kDevpts:
       filesystem = TRY(container_terminals());
+      show_to_host(entry, devpts_);
       break;
     case MountEntry::Kind::kRemount: {
       auto done = vfs_->set_mount_flags(entry.destination, entry.flags);

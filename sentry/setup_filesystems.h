@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "platform/host_view.h"
 #include "sandbox/host_mounter.h"
 #include "sandbox/kernel_view.h"
 #include "sandbox/resource_view.h"
@@ -33,6 +34,9 @@ class FilesystemSetup {
   // Once, in the sentry's namespaces.
   Configured<std::unique_ptr<vfs::Vfs>> build();
   cgroup::HostCgroups& cgroups() { return cgroups_; }
+  // A container's root and mounts as far as they are mounts of the host's as well; after build(). Nothing:
+  // the root is none, as its changes are kept elsewhere.
+  std::optional<platform::HostView> take_host_view();
 
  private:
   using FilesystemPtr = std::shared_ptr<vfs::Filesystem>;
@@ -57,6 +61,7 @@ class FilesystemSetup {
   Configured<void> mount_container_device(const oci::ContainerConfig& container, size_t index);
   Configured<FilesystemPtr> container_terminals();
   Configured<void> mount_container_cgroups(const oci::MountEntry& entry);
+  void show_to_host(const oci::MountEntry& entry, const UniqueFd& tree);
 
   Configured<void> mount_on(const std::string& path, FilesystemPtr filesystem, vfs::MountFlags flags,
                             const std::string& doing, const std::string& source,
@@ -82,6 +87,7 @@ class FilesystemSetup {
   const oci::ContainerTerminal* terminal_ = nullptr;  // null: none
   UniqueFd device_nodes_;                             // not open: the host's own are used
   UniqueFd devpts_;                                   // a container's, once it has one
+  platform::HostView host_view_;                      // a container's; without a root: nothing is shown
   std::unique_ptr<vfs::Vfs> vfs_;
   vfs::Vfs* vfs_shared_ = nullptr;  // the same, also after build() has given it away
 };

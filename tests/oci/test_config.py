@@ -46,7 +46,8 @@ def test_binds(folder):
     result = bundle.run()
     equal(result.stdout, "text\ntext\n")
     check("Read-only" in result.stderr and os.path.exists(f"{folder}/volume/new"), result.stderr)
-    check(not os.path.exists(f"{folder}/rootfs/deep"), "a mount point was made on the host")
+    # Where the host's programs will find it, as with other runtimes.
+    equal(os.stat(f"{folder}/rootfs/deep/er/file").st_size, 0)
 
 
 def test_tmpfs_and_its_options(folder):

@@ -52,7 +52,7 @@ class Podman:
         environment = {**os.environ, "CONTAINERS_CONF": f"{self.folder}/containers.conf",
                        "CONTAINERS_STORAGE_CONF": f"{self.folder}/storage.conf"}
         return subprocess.run(["podman", "--runtime", RUNTIME, *words], env=environment, capture_output=True, text=True,
-                              errors="replace", timeout=90, cwd="/", **options)
+                              errors="replace", timeout=90, cwd=self.folder, **options)
 
     def run(self, *words, **options):
         return self("run", "--rm", "--network", "none", *words, **options)
@@ -256,6 +256,52 @@ def test_stats():
     podman.start("sleep 100")
     stats = json.loads(podman("stats", "--no-stream", "--format", "json", "c").stdout)[0]
     check(int(stats["pids"]) >= 1 and stats["mem_usage"] != "", str(stats))
+
+
+def test_top_of_a_running_container():
+    podman = Podman()
+    podman.start("sleep 100 & exec sleep 200", "--user", "1000")
+    lines = [line.split() for line in podman("top", "c", "pid", "ppid", "user", "args").stdout.splitlines()]
+    equal(lines, [["PID", "PPID", "USER", "COMMAND"], ["1", "0", "alice", "sleep", "200"], ["2", "1", "alice", "sleep", "100"]])
+    # What podman does not know itself it asks ps in the container.
+    check("sleep 200" in podman("top", "c", "-o", "pid,args").stdout)
+
+
+def test_copy_to_and_from_a_running_container():
+    podman = Podman()
+    for name in ("volume", "folder/deep"):
+        os.makedirs(f"{podman.folder}/{name}")
+    with open(f"{podman.folder}/folder/deep/file", "w") as file:
+        file.write("text")
+    podman.start("sleep 100", "-v", f"{podman.folder}/volume:/data", "--tmpfs", "/t")
+    for place in ("/tmp", "/data", "/t", "/home/alice"):
+        equal(podman("cp", f"{podman.folder}/folder", f"c:{place}").stderr, "")
+        equal(podman("exec", "c", "cat", f"{place}/folder/deep/file").stdout, "text")
+        equal(podman("exec", "c", "sh", "-c", f"echo changed > {place}/folder/deep/file").stderr, "")
+        target = f"{podman.folder}/copy{place.replace('/', '-')}"
+        equal(podman("cp", f"c:{place}/folder/deep", target).stderr, "")
+        with open(f"{target}/file") as file:
+            equal(file.read(), "changed\n")
+    check(os.path.exists(f"{podman.folder}/volume/folder/deep/file"), "it is not in the volume")
+    equal(podman("cp", "c:/nothere", podman.folder).returncode, 125)
+
+
+def test_engines_hear_that_memory_ran_out():
+    podman = Podman()
+    podman.start("x=a; while :; do x=$x$x$x$x; done", "--memory", "32m", "--memory-swap", "32m")
+    equal(podman("wait", "c").stdout, "137\n")
+    # conmon 2.1 notes it where it was started, and podman 4.3 looks for it elsewhere: both are asked.
+    wait_until(lambda: podman.status("OOMKilled") == "true" or os.path.exists(f"{podman.folder}/oom"))
+
+
+def test_update():
+    podman = Podman()
+    podman.start("sleep 100", "--memory", "64m", "--memory-swap", "64m")
+    for option, value in (("--memory", "48m"), ("--memory-swap", "48m"), ("--cpus", "1"), ("--cpu-shares", "99")):
+        result = podman("update", option, value, "c")
+        equal((result.returncode, result.stderr), (0, ""))
+    check(" 49152 " in podman("exec", "c", "free").stdout)
+    equal(podman("exec", "c", "nproc").stdout, "1\n")
 
 
 def test_pod():

@@ -46,16 +46,15 @@ class Settings {
   std::vector<GroupSetting> list_;
 };
 
-// v2 counts swap alone, v1 memory and swap together.
+// v2 counts swap alone, so that it has to know both; v1 counts memory and swap together.
 void read_swap(const JsonNode& memory, Settings& settings) {
   const JsonNode swap = memory["swap"], limit = memory["limit"];
   if (!swap || swap.number() == 0) return;
   const int64_t both = swap.number();
   if (both > 0 && limit && both < limit.number()) swap.fail("it is less than memory.limit");
-  if (both > 0 && !limit) swap.fail("it needs memory.limit");
   const int64_t alone = both < 0 ? -1 : both - limit.number();
-  settings.add(swap, "memory", "memory.memsw.limit_in_bytes", v1_limit(both), "memory.swap.max",
-               v2_limit(alone));
+  const char* v2_file = both > 0 && !limit ? "" : "memory.swap.max";
+  settings.add(swap, "memory", "memory.memsw.limit_in_bytes", v1_limit(both), v2_file, v2_limit(alone));
 }
 
 void read_memory(const JsonNode& memory, Settings& settings) {
