@@ -232,7 +232,7 @@ Configured<void> FilesystemSetup::mount_entry(const oci::ContainerConfig& contai
     case MountEntry::Kind::kCgroup:
       return mount_container_cgroups(entry);
     case MountEntry::Kind::kProc:
-      host_view_.parts.push_back({entry.destination, UniqueFd()});
+      host_view_.parts.push_back({entry.destination, std::move(shared_procfs_)});
       filesystem = new_procfs();
       break;
     case MountEntry::Kind::kSysfs:

@@ -117,12 +117,13 @@ Result<FilesystemSetup::FilesystemPtr> FilesystemSetup::new_tmpfs(TmpfsOptions o
 }
 
 Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::clone(const std::string& doing,
-                                                                  const std::string& path,
-                                                                  MountAccess access) {
+                                                                  const std::string& path, MountAccess access,
+                                                                  vfs::CachePolicy policy) {
   auto tree = mounter_->clone_tree(AT_FDCWD, path, access, MountDevices::kHidden);
   if (!tree)
     return failure(doing, tree.error(), "create it first, correct its name, or leave the option out");
-  vfs::HostFsOptions hostfs{.root = *std::move(tree), .owners = {ids_.uid_map, ids_.gid_map}};
+  vfs::HostFsOptions hostfs{
+      .root = *std::move(tree), .policy = policy, .owners = {ids_.uid_map, ids_.gid_map}};
   auto filesystem = vfs::create_hostfs(std::move(hostfs));
   if (!filesystem) return failure(doing, filesystem.error(), "look whether you may read it");
   return *std::move(filesystem);
@@ -184,8 +185,12 @@ Configured<void> FilesystemSetup::mount_root() {
   bool has_overlay = !config_.layers.empty() ||
                      (config_.overlay != SandboxConfig::Overlay::kNone && !config_.is_root_read_only);
   MountAccess access = config_.is_root_read_only ? MountAccess::kReadOnly : MountAccess::kReadWrite;
-  auto root = has_overlay ? layered_root()
-                          : clone(fmt::format("use {} as the root", config_.rootfs), config_.rootfs, access);
+  const bool is_exclusive =
+      config_.container && config_.container->root_access == oci::ContainerConfig::RootAccess::kExclusive;
+  const auto policy = is_exclusive ? vfs::CachePolicy::kTrust : vfs::CachePolicy::kRevalidate;
+  auto root = has_overlay
+                  ? layered_root()
+                  : clone(fmt::format("use {} as the root", config_.rootfs), config_.rootfs, access, policy);
   if (!root) return std::unexpected(root.error());
   if ((*root)->root()->type() != S_IFDIR)
     return failure(fmt::format("use {} as the root", config_.rootfs), Errno(ENOTDIR),
@@ -216,10 +221,23 @@ FilesystemSetup::FilesystemPtr FilesystemSetup::new_procfs() {
   });
 }
 
+// Whether the workload is in the network that the host's /sys tells of.
+bool FilesystemSetup::shares_network() const {
+  using platform::NamespaceKind;
+  if (!config_.container) return config_.network == SandboxConfig::Network::kHost;
+  const oci::ContainerConfig& container = *config_.container;
+  return std::ranges::count(container.new_namespaces, NamespaceKind::kNet) == 0 &&
+         std::ranges::count(container.joined_namespaces, NamespaceKind::kNet, &oci::JoinedNamespace::kind) ==
+             0;
+}
+
 FilesystemSetup::FilesystemPtr FilesystemSetup::new_sysfs() {
   UniqueFd host_sys(::open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return vfs::create_sysfs(
-      {.kernel = kernel_view_, .resources = resources_, .host_sys = std::move(host_sys)});
+  using Interfaces = vfs::SysfsOptions::Interfaces;
+  return vfs::create_sysfs({.kernel = kernel_view_,
+                            .resources = resources_,
+                            .host_sys = std::move(host_sys),
+                            .interfaces = shares_network() ? Interfaces::kHosts : Interfaces::kLoopback});
 }
 
 Configured<void> FilesystemSetup::mount_devices() {

@@ -29,6 +29,8 @@ class FilesystemSetup {
   void set_terminal(const oci::ContainerTerminal& terminal) { terminal_ = &terminal; }
   // The nodes of a container's devices (oci::make_device_nodes); before build().
   void set_device_nodes(UniqueFd nodes) { device_nodes_ = std::move(nodes); }
+  // A procfs of the PID namespace that a container shares, for the host's programs; before build().
+  void set_shared_procfs(UniqueFd procfs) { shared_procfs_ = std::move(procfs); }
   // The container's devpts instance: the one of its terminal, or else a new one, always the same.
   Configured<UniqueFd> devpts_of_terminal();
   // Once, in the sentry's namespaces.
@@ -69,11 +71,13 @@ class FilesystemSetup {
 
   uint64_t largest_tmpfs() const;  // bytes; 0: half of the host's memory
   Result<FilesystemPtr> new_tmpfs(TmpfsOptions options);
-  Configured<FilesystemPtr> clone(const std::string& doing, const std::string& path, MountAccess access);
+  Configured<FilesystemPtr> clone(const std::string& doing, const std::string& path, MountAccess access,
+                                  vfs::CachePolicy policy = vfs::CachePolicy::kRevalidate);
   Configured<FilesystemPtr> layered_root();
   Configured<UniqueFd> upper_layer();
   FilesystemPtr new_procfs();
   FilesystemPtr new_sysfs();
+  bool shares_network() const;
   Result<FilesystemPtr> new_cgroupfs(CgroupHierarchy::Version version, const std::string& data);
   void set_factories();
 
@@ -87,6 +91,7 @@ class FilesystemSetup {
   const oci::ContainerTerminal* terminal_ = nullptr;  // null: none
   UniqueFd device_nodes_;                             // not open: the host's own are used
   UniqueFd devpts_;                                   // a container's, once it has one
+  UniqueFd shared_procfs_;                            // not open: the PID namespace is its own
   platform::HostView host_view_;                      // a container's; without a root: nothing is shown
   std::unique_ptr<vfs::Vfs> vfs_;
   vfs::Vfs* vfs_shared_ = nullptr;  // the same, also after build() has given it away

@@ -51,6 +51,9 @@ struct ContainerConfig {
   // What was set in its namespaces, and /proc/sys is to show: "net/ipv4/ip_forward" and its value.
   std::map<std::string, std::string> sysctls;
 
+  // kExclusive: nothing but the container changes its root, of which the sentry then remembers more.
+  enum class RootAccess { kShared, kExclusive } root_access = RootAccess::kShared;
+
   std::vector<platform::NamespaceKind> new_namespaces;
   std::vector<JoinedNamespace> joined_namespaces;
   // Where the configuration has a map: the container's ids to the caller's.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <ranges>
 
 #include "platform/host_file.h"
 #include "sentry/cgroup/membership.h"
@@ -58,17 +59,31 @@ void hand_controllers_down(const std::string& group) {
   }
 }
 
-// Errors: those of mkdir.
-Result<void> make_groups(const std::string& top, const std::string& path, HierarchyVersion version) {
+// Every group on the way to `path`; `made` gets those that were not there. Errors: those of mkdir.
+Result<void> make_groups_once(const std::string& top, const std::string& path, HierarchyVersion version,
+                              std::vector<std::string>& made) {
   std::string at = top;
   for (std::string_view name : split(path, '/')) {
     if (version == HierarchyVersion::kV2) hand_controllers_down(at);
     std::string below = fmt::format("{}/{}", at, name);
-    if (::mkdir(below.c_str(), 0755) < 0 && errno != EEXIST) return last_error();
+    if (::mkdir(below.c_str(), 0755) == 0)
+      made.push_back(below);
+    else if (errno != EEXIST)
+      return last_error();
     if (version == HierarchyVersion::kV1) inherit_cpuset(at, below);
     at = std::move(below);
   }
   return {};
+}
+
+// The last container that needed a group above may be taking it away at this moment.
+Result<void> make_groups(const std::string& top, const std::string& path, HierarchyVersion version,
+                         std::vector<std::string>& made) {
+  constexpr int kTries = 20;
+  for (int tried = 1;; ++tried) {
+    auto done = make_groups_once(top, path, version, made);
+    if (done || done.error() != Errno(ENOENT) || tried == kTries) return done;
+  }
 }
 
 std::vector<pid_t> members_of(const std::string& group) {
@@ -153,9 +168,10 @@ Configured<ContainerGroups> ContainerGroups::open(const std::string& path, Make 
   for (const cgroup::Membership& own : cgroup::parse_memberships(sources->membership)) {
     std::string member_path(own.path);
     auto mount = std::ranges::find_if(mounts, [&](const auto& one) { return one.is_of(own); });
-    const bool is_there = mount != mounts.end() &&
-                          (make == Make::kYes ? make_groups(mount->point, path, own.version).has_value()
-                                              : is_control_group(mount->point + path));
+    const bool is_there =
+        mount != mounts.end() &&
+        (make == Make::kYes ? make_groups(mount->point, path, own.version, opened.made_).has_value()
+                            : is_control_group(mount->point + path));
     if (is_there) {
       Group group{.version = own.version, .controllers = {}, .host_path = mount->point + path};
       for (std::string_view word : split(own.controllers, ',')) group.controllers.emplace_back(word);
@@ -260,6 +276,10 @@ std::vector<pid_t> ContainerGroups::processes() const {
   std::ranges::sort(pids);
   pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
   return pids;
+}
+
+void remove_empty_groups(const std::vector<std::string>& made) {
+  for (const std::string& path : made | std::views::reverse) ::rmdir(path.c_str());
 }
 
 Result<void> ContainerGroups::remove() const {

@@ -34,6 +34,8 @@ class ContainerGroups {
   // Failures name the setting.
   Configured<void> apply(const std::vector<GroupSetting>& settings) const;
   bool is_empty() const { return groups_.empty(); }
+  // The groups that create() made, those above included; absolute, parents first.
+  const std::vector<std::string>& made() const { return made_; }
   // What /proc/PID/cgroup says of their members.
   const std::string& membership() const { return membership_; }
   // cgroup.procs of each group, open for writing. Failures: EACCES and its like.
@@ -56,7 +58,11 @@ class ContainerGroups {
   const Group* group_of(const std::string& controller) const;
 
   std::vector<Group> groups_;
+  std::vector<std::string> made_;
   std::string membership_;
 };
+
+// Those of ContainerGroups::made that nobody needs any more, once the container's own are gone.
+void remove_empty_groups(const std::vector<std::string>& made);
 
 }  // namespace sandbox::oci

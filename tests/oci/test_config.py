@@ -248,6 +248,41 @@ def test_sysctl(folder):
         equal(read.stdout, "1\n77\n")
 
 
+def test_sysctls_are_shown_inside(folder):
+    bundle = bundle_of(folder, "cd /proc/sys; cat net/ipv4/ip_forward net/ipv4/ip_local_port_range net/ipv4/tcp_syncookies")
+    bundle.config["linux"]["sysctl"] = {"net.ipv4.ip_forward": "1", "net.ipv4.ip_local_port_range": "2000 3000"}
+    equal(bundle.output(), "1\n2000\t3000\n1\n")
+
+
+def test_annotations_choose_how_the_sandbox_works(folder):
+    bundle = bundle_of(folder, "echo text > /new; cat /new")
+    bundle.config["annotations"] = {"org.example.other": "x", "dev.sandbox.platform": "ptrace", "dev.sandbox.overlay": "memory",
+                                    "dev.sandbox.file-access": "exclusive"}
+    equal(bundle.output(), "text\n")
+    check(not os.path.exists(f"{folder}/rootfs/new"), "the change was not kept in memory")
+    bundle.config["annotations"]["dev.sandbox.overlay"] = "none"
+    equal(bundle.output(), "text\n")
+    check(os.path.exists(f"{folder}/rootfs/new"), "the change was not made")
+
+
+def test_annotations_that_are_refused(folder):
+    for key, value in (("platform", "kvm"), ("overlay", "/tmp"), ("file-access", "all"), ("nonsense", "")):
+        bundle = bundle_of(folder, "true")
+        bundle.config["annotations"] = {f"dev.sandbox.{key}": value}
+        bundle.refused(f"annotations.dev.sandbox.{key}")
+
+
+def test_propagation_of_a_mount(folder):
+    bundle = bundle_of(folder, "cat /v/file")
+    os.mkdir(f"{folder}/volume")
+    with open(f"{folder}/volume/file", "w") as file:
+        file.write("text\n")
+    bundle.config["mounts"].append({"destination": "/v", "source": f"{folder}/volume", "options": ["rbind", "rslave"]})
+    equal(bundle.output(), "text\n")
+    bundle.config["mounts"][-1]["options"] = ["rbind", "rshared"]
+    bundle.refused("`rshared`", "never seen outside")
+
+
 def test_a_sysctl_of_the_host(folder):
     bundle = bundle_of(folder, "true")
     bundle.config["linux"]["sysctl"] = {"vm.swappiness": "1"}

@@ -228,6 +228,23 @@ def test_killed_sentry_ends_the_container(folder):
         check(bundle.nothing_left(), "something is left")
 
 
+def test_groups_above_go_when_who_made_them_is_deleted(folder):
+    need_root()
+    above = f"above-{os.path.basename(folder)}"
+    for name in ("one", "two"):
+        os.mkdir(f"{folder}/{name}")
+    first, second = (Bundle(f"{folder}/{name}", "sleep 100") for name in ("one", "two"))
+    for bundle in (first, second):
+        bundle.config["linux"]["cgroupsPath"] = f"/{above}/middle/{bundle.id}"
+    with first, second:
+        for bundle in (first, second):
+            equal((bundle.create(), bundle.errors()), (0, ""))
+        equal(second.call("delete", second.id).stderr, "")
+        check(groups_called(above) or not groups_called(first.id), "the other container's groups are gone")
+        equal(first.call("delete", first.id).stderr, "")
+        equal(groups_called(above), [])
+
+
 def test_killed_create_leaves_what_delete_removes(folder):
     need_root()
     with Bundle(folder, "sleep 100") as bundle:
@@ -240,8 +257,8 @@ def test_killed_create_leaves_what_delete_removes(folder):
         pid = bundle.state()["pid"]
         process.kill()
         process.wait()
-        wait_until(lambda: not is_alive(pid))
-        equal(bundle.call("delete", "--force", bundle.id).stderr, "")
+        equal(bundle.call("delete", bundle.id).stderr, "")
+        check(not is_alive(pid), "its process is left")
         check(bundle.nothing_left(), "something is left")
 
 

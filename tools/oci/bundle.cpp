@@ -141,7 +141,7 @@ Configured<Bundle> bundle_of(const nlohmann::json& document, const std::string& 
   bundle.hooks = read_hooks(root["hooks"]);
   if (!bundle.hooks.start_container.empty())
     root["hooks"]["startContainer"].fail("hooks inside the container are not supported", "createContainer");
-  bundle.annotations = root["annotations"].text_map();
+  read_annotations(root["annotations"], bundle);
   if (bundle.annotations.contains("")) root["annotations"].fail("a key is empty");
   if (!root["linux"]) root["linux"].fail("it is missing");
   read_linux(root["linux"], bundle);
@@ -165,7 +165,8 @@ SandboxConfig sandbox_config(const Bundle& bundle) {
   config.environment = bundle.process.env;
   config.working_directory = bundle.process.cwd;
   config.rootfs = bundle.rootfs;
-  config.overlay = SandboxConfig::Overlay::kNone;
+  config.overlay = bundle.overlay;
+  config.engine = bundle.engine;
   config.is_root_read_only = bundle.is_root_read_only;
   config.masked_paths = bundle.masked_paths;
   config.user = bundle.process.user;
@@ -179,6 +180,7 @@ SandboxConfig sandbox_config(const Bundle& bundle) {
   container.device_rules = bundle.device_rules;
   container.sysctls = bundle.sysctls;
   if (!bundle.domainname.empty()) container.sysctls["kernel/domainname"] = bundle.domainname;
+  container.root_access = bundle.root_access;
   container.read_only_paths = bundle.read_only_paths;
   container.new_namespaces = bundle.new_namespaces;
   container.joined_namespaces = bundle.joined_namespaces;

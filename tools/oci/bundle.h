@@ -62,6 +62,10 @@ struct Bundle {
   std::vector<MountEntry> mounts;
   Hooks hooks;
   std::map<std::string, std::string> annotations;
+  // What annotations choose.
+  std::optional<platform::EngineKind> engine;
+  SandboxConfig::Overlay overlay = SandboxConfig::Overlay::kNone;
+  ContainerConfig::RootAccess root_access = ContainerConfig::RootAccess::kShared;
 
   std::vector<platform::NamespaceKind> new_namespaces;
   std::vector<JoinedNamespace> joined_namespaces;
@@ -89,6 +93,7 @@ Configured<Bundle> bundle_of(const nlohmann::json& document, const std::string& 
 // Parts of it, each in a file of its own. What is wrong is noted in the node's problems.
 Process read_process(const JsonNode& process);
 std::vector<MountEntry> read_mounts(const JsonNode& mounts, const std::string& bundle_directory);
+void read_annotations(const JsonNode& annotations, Bundle& bundle);
 void read_linux(const JsonNode& linux_node, Bundle& bundle);
 Configured<std::shared_ptr<const platform::SeccompFilter>> read_seccomp(const JsonNode& seccomp);
 std::vector<GroupSetting> read_resources(const JsonNode& resources);

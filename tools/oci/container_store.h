@@ -18,7 +18,8 @@ namespace sandbox::tools::oci {
 struct ContainerRecord {
   std::string id, oci_version, bundle, rootfs, created, owner;
   std::map<std::string, std::string> annotations;
-  std::string group_path;  // below each hierarchy's top
+  std::string group_path;                // below each hierarchy's top
+  std::vector<std::string> made_groups;  // ContainerGroups::made
   pid_t pid = 0, sentry = 0;
   uint64_t pid_start = 0, sentry_start = 0;  // field 22 of /proc/PID/stat
   enum class Phase { kCreating, kCreated, kStarted } phase = Phase::kCreating;

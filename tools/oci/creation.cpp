@@ -76,7 +76,7 @@ Creation::~Creation() {
   if (record_.sentry > 0) ::waitpid(record_.sentry, nullptr, 0);
   if (record_.pid > 0) ::waitpid(record_.pid, nullptr, 0);
   join_files_.clear();
-  (void)groups_.remove();
+  if (groups_.remove()) remove_empty_groups(record_.made_groups);
   if (directory_) directory_->remove();
   // It was there, so its end has hooks as well (step 13 of the lifecycle in runtime.md).
   if (record_.pid > 0) run_poststop_hooks(bundle_.hooks, record_, runtime_.log);
@@ -112,6 +112,8 @@ Configured<void> Creation::make_groups() {
   }
   TRY(directory_->save(record_));
   groups_ = TRY(ContainerGroups::create(record_.group_path));
+  record_.made_groups = groups_.made();
+  TRY(directory_->save(record_));
   TRY(groups_.apply(bundle_.settings));
   join_files_ = TRY(groups_.open_join_files());
   for (const UniqueFd& file : join_files_) config_.container->cgroup_join_files.push_back(file.get());

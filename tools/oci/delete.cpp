@@ -60,7 +60,9 @@ Configured<void> delete_container(const Runtime& runtime, const std::string& id,
     return {};
   }
   const Status status = status_of(*record);
-  if (force == Force::kNo && status != Status::kStopped && status != Status::kCreated)
+  // Whoever creates holds the lock, which is held here: what is half-created stays so.
+  const bool may_go = status == Status::kStopped || status == Status::kCreated || status == Status::kCreating;
+  if (force == Force::kNo && !may_go)
     return failure(doing, fmt::format("it is not stopped: {}", name_of(status)),
                    "sandbox kill first, or --force");
   const ContainerGroups groups = ContainerGroups::at(record->group_path);
@@ -70,6 +72,7 @@ Configured<void> delete_container(const Runtime& runtime, const std::string& id,
   if (auto removed = groups.remove(); !removed)
     return failure(doing, fmt::format("its control groups: {}", reason_in_words(removed.error())),
                    "again, when its processes have ended");
+  remove_empty_groups(record->made_groups);
   auto document = directory.config();
   directory.remove();
   if (!document) return {};

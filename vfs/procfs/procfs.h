@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 
 #include "sandbox/cgroup_view.h"
 #include "sandbox/kernel_view.h"

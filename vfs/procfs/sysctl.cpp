@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 
+#include <algorithm>
+
 #include "vfs/procfs/context.h"
 #include "vfs/procfs/random_uuid.h"
 #include "vfs/procfs/sysctl_table.h"
@@ -56,10 +58,21 @@ bool shares_network(Procfs& procfs, const Caller* caller) {
   return mine && theirs && *mine == *theirs;
 }
 
+// As the kernel prints what was written: several numbers with a tab between them.
+std::string printed(std::string_view written) {
+  std::string text;
+  while (!written.empty()) {
+    std::string_view word = take_word(&written);
+    if (!text.empty() && !word.empty()) text += '\t';
+    text += word;
+  }
+  return text + "\n";
+}
+
 Result<std::string> read_value(Procfs& procfs, const Sysctl& row, const Caller* caller) {
   const auto& configured = procfs.options_of_mount().sysctls;
   if (auto found = configured.find(std::string_view(row.path)); found != configured.end())
-    return found->second + "\n";
+    return printed(found->second);
   bool is_of_host = row.source == Sysctl::Source::kHost ||
                     (row.source == Sysctl::Source::kNetwork && shares_network(procfs, caller));
   if (is_of_host) {
@@ -67,6 +80,25 @@ Result<std::string> read_value(Procfs& procfs, const Sysctl& row, const Caller* 
     if (text) return text;
   }
   return fmt::format("{}\n", row.value);
+}
+
+// Every network namespace has these three whatever its interfaces are called.
+constexpr const char* kInterfaces[] = {"all", "default", "lo"};
+
+// "net/ipv4/conf/*/forwarding"
+std::string path_for(const Sysctl& row, const char* interface) {
+  std::string_view path = row.path;
+  size_t star = path.find('*');
+  return fmt::format("{}{}{}", path.substr(0, star), interface, path.substr(star + 1));
+}
+
+bool has_row(const std::string& path) {
+  auto is_it = [&](const auto& row) { return path == row.path; };
+  return std::ranges::any_of(sysctl_table(), is_it) || std::ranges::any_of(kLiveValues, is_it) ||
+         std::ranges::any_of(interface_sysctl_table(), [&](const Sysctl& row) {
+           return std::ranges::any_of(
+               kInterfaces, [&](const char* interface) { return path == path_for(row, interface); });
+         });
 }
 
 void add(Procfs& procfs, FixedDirectory& sys, std::string_view path, mode_t permissions,
@@ -85,11 +117,8 @@ void add_sysctls(Procfs& procfs, FixedDirectory& sys) {
     add(procfs, sys, row.path, row.permissions,
         [&procfs, &row](const Caller* caller) { return read_value(procfs, row, caller); });
   for (const Sysctl& row : interface_sysctl_table()) {
-    // Every network namespace has these three whatever its interfaces are called.
-    for (const char* interface : {"all", "default", "lo"}) {
-      std::string_view path = row.path;  // "net/ipv4/conf/*/forwarding"
-      size_t star = path.find('*');
-      std::string own = fmt::format("{}{}{}", path.substr(0, star), interface, path.substr(star + 1));
+    for (const char* interface : kInterfaces) {
+      std::string own = path_for(row, interface);
       add(procfs, sys, own, row.permissions, [&procfs, &row, own](const Caller* caller) {
         Sysctl here = row;
         here.path = own.c_str();
@@ -97,6 +126,11 @@ void add_sysctls(Procfs& procfs, FixedDirectory& sys) {
       });
     }
   }
+  // Of an interface with a name of its own, or newer than the table.
+  for (const auto& [path, value] : procfs.options_of_mount().sysctls)
+    if (!has_row(path))
+      add(procfs, sys, path, 0644,
+          [text = printed(value)](const Caller*) -> Result<std::string> { return text; });
   for (const LiveValue& row : kLiveValues)
     add(procfs, sys, row.path, 0444, [&procfs, &row](const Caller*) { return row.generate(procfs); });
 }

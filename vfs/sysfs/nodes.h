@@ -12,6 +12,7 @@ class Sysfs final : public SyntheticFilesystem {
   KernelView& kernel() const { return options_.kernel; }
   ResourceView& resources() const { return options_.resources; }
   int host_sys() const { return options_.host_sys.get(); }
+  SysfsOptions::Interfaces interfaces() const { return options_.interfaces; }
 
  private:
   const SysfsOptions options_;
@@ -27,5 +28,7 @@ InodePtr make_cpu_directory(Sysfs& sysfs, uint64_t inode);
 void add_memory_nodes(Sysfs& sysfs, FixedDirectory& node_directory);
 // class/net and devices/virtual/net.
 void add_network(Sysfs& sysfs, FixedDirectory& root);
+// The same with the interfaces that the host has at each look.
+void add_host_network(Sysfs& sysfs, FixedDirectory& root);
 
 }  // namespace sandbox::vfs

@@ -76,7 +76,10 @@ std::shared_ptr<Filesystem> create_sysfs(SysfsOptions options) {
   FixedDirectory& system = root->directory_at("devices/system");
   system.add("cpu", make_cpu_directory(*sysfs, system.inode_for("cpu")));
   add_memory_nodes(*sysfs, *system.add_directory("node"));
-  add_network(*sysfs, *root);
+  if (sysfs->interfaces() == SysfsOptions::Interfaces::kHosts && sysfs->host_sys() >= 0)
+    add_host_network(*sysfs, *root);
+  else
+    add_network(*sysfs, *root);
   sysfs->set_root(std::move(root));
   return sysfs;
 }

@@ -14,6 +14,8 @@ struct SysfsOptions {
   ResourceView& resources;
   // The host's /sys, for a short list of settings that are the same for everybody; not open: they are absent.
   UniqueFd host_sys;
+  // Whose network interfaces are shown: of a namespace of the workload's own only the loopback is known.
+  enum class Interfaces { kLoopback, kHosts } interfaces = Interfaces::kLoopback;
 };
 
 // fs/cgroup is an empty directory to mount on. Nothing here can be written.
