@@ -25,14 +25,15 @@ constexpr NamespaceKind kKinds[] = {NamespaceKind::kNet,    NamespaceKind::kIpc,
                                     NamespaceKind::kUser};
 
 struct Surroundings {
-  std::vector<OpenNamespace> namespaces;
-  UniqueFd root;  // need not be that of the mount namespace
+  std::vector<OpenNamespace> namespaces;  // those that the caller is not in already
+  UniqueFd root;                          // need not be that of the mount namespace
 };
 
 Result<Surroundings> open_surroundings_of(pid_t target) {
   Surroundings opened;
   for (NamespaceKind kind : kKinds) {
     const std::string path = fmt::format("/proc/{}/ns/{}", target, file_of(kind));
+    if (shares_namespace(target, kind)) continue;
     opened.namespaces.emplace_back(kind,
                                    UniqueFd(TRY(host_result(open(path.c_str(), O_RDONLY | O_CLOEXEC)))));
   }

@@ -15,6 +15,7 @@
 #include "platform/inside_images.h"
 #include "platform/launch_child.h"
 #include "platform/launch_plan.h"
+#include "platform/pid_namespace_launcher.h"
 #include "platform/pidfd.h"
 #include "platform/seccomp_profile.h"
 
@@ -74,6 +75,19 @@ Result<void> release_child(const LaunchedProcess& process, const LaunchOptions& 
   TRY(join_cgroups(process.init_tid, options));
   context = "start the first process";
   return host_status(write(process.channel.get(), "", 1));
+}
+
+// `callers_end`: of the channel, or the process would never see the end of the stream. Errors: clone's.
+Result<pid_t> clone_first_process(const LaunchOptions& options, const LaunchPlan& plan, int callers_end) {
+  if (options.pid_launcher != nullptr)
+    return options.pid_launcher->launch(clone_flags(options), plan, callers_end);
+  long child = syscall(SYS_clone, clone_flags(options), 0, 0, 0, 0);
+  if (child < 0) return last_error();
+  if (child == 0) {
+    close(callers_end);
+    run_launch_child(plan);
+  }
+  return static_cast<pid_t>(child);
 }
 
 }  // namespace
@@ -179,14 +193,7 @@ Result<LaunchedProcess> begin_launch(const LaunchOptions& options, std::string& 
   plan.channel = channel.theirs.get();
 
   context = "create user, PID and mount namespaces";
-  const int mine = channel.mine.get();
-  long child = syscall(SYS_clone, clone_flags(options), 0, 0, 0, 0);
-  if (child < 0) return last_error();
-  if (child == 0) {
-    close(mine);  // or it would never see the end of the stream
-    run_launch_child(plan);
-  }
-  process.init_tid = static_cast<pid_t>(child);
+  process.init_tid = TRY(clone_first_process(options, plan, channel.mine.get()));
   process.has_pid_namespace = (clone_flags(options) & CLONE_NEWPID) != 0;
   process.channel = std::move(channel.mine);
   channel.theirs.reset();

@@ -1,7 +1,9 @@
 // The table of namespace kinds, and setns for each.
 #include "platform/namespace_kind.h"
 
+#include <fmt/format.h>
 #include <sched.h>
+#include <sys/stat.h>
 
 #include <cstdint>
 #include <iterator>
@@ -41,6 +43,13 @@ const Row& row_of(NamespaceKind kind) {
 const char* name_of(NamespaceKind kind) { return row_of(kind).name; }
 const char* file_of(NamespaceKind kind) { return row_of(kind).file; }
 int clone_flag(NamespaceKind kind) { return row_of(kind).flag; }
+
+bool shares_namespace(pid_t process, NamespaceKind kind) {
+  struct stat own{}, theirs{};
+  return stat(fmt::format("/proc/self/ns/{}", file_of(kind)).c_str(), &own) == 0 &&
+         stat(fmt::format("/proc/{}/ns/{}", process, file_of(kind)).c_str(), &theirs) == 0 &&
+         own.st_dev == theirs.st_dev && own.st_ino == theirs.st_ino;
+}
 
 Result<void> enter_namespaces(std::span<const OpenNamespace> namespaces, NamespaceKind& refused) {
   uint32_t entered = 0;

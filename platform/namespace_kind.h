@@ -1,6 +1,8 @@
 // NamespaceKind: the kinds of namespaces(7), in words and as Linux's flags, and entering some.
 #pragma once
 
+#include <sys/types.h>
+
 #include <span>
 
 #include "sandbox/result.h"
@@ -18,6 +20,10 @@ const char* name_of(NamespaceKind kind);
 const char* file_of(NamespaceKind kind);
 // CLONE_NEWNET, for clone, unshare and setns.
 int clone_flag(NamespaceKind kind);
+
+// Whether the caller is in that process's namespace already. To enter it again Linux asks for rights in its
+// owner, which an ordinary user may lack.
+bool shares_namespace(pid_t process, NamespaceKind kind);
 
 struct OpenNamespace {
   NamespaceKind kind;

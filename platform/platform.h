@@ -23,6 +23,7 @@ namespace sandbox::platform {
 
 enum class EngineKind { kPtrace, kNotify };
 
+class PidNamespaceLauncher;
 class ProfileObserver;
 class SeccompFilter;
 
@@ -92,6 +93,9 @@ struct LaunchOptions {
   // can show something else to the host's programs (host_view.h).
   enum class Root { kOfNamespace, kApart } root = Root::kOfNamespace;
   std::optional<unsigned long> personality;  // personality(2)
+  // Puts the first process into a PID namespace that is there already (pid_namespace_launcher.h). Null: it is
+  // in a new one, or the sentry's own.
+  PidNamespaceLauncher* pid_launcher = nullptr;
   // cgroup.procs files, open for writing: the workload joins these groups before it runs. The sentry does
   // not.
   std::vector<int> cgroup_join_files;

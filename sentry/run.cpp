@@ -12,6 +12,7 @@
 #include "platform/host_file.h"
 #include "platform/host_mounts.h"
 #include "platform/loader/loader_abi.h"
+#include "platform/pid_namespace_launcher.h"
 #include "platform/pidfd.h"
 #include "platform/seccomp_profile.h"
 #include "sentry/failure.h"
@@ -165,6 +166,7 @@ class Run {
   WorkloadIds ids_;
   Credentials credentials_;
   platform::LaunchOptions launch_;
+  std::unique_ptr<platform::PidNamespaceLauncher> pid_launcher_;  // null: no PID namespace is joined
   std::unique_ptr<platform::Launch> begun_;
   UniqueFd host_proc_;
   std::unique_ptr<lifecycle::Registration> registration_;  // null: neither name nor limits
@@ -286,7 +288,14 @@ Configured<void> Run::prepare_container() {
   if (!limits) return std::unexpected(limits.error());
   launch_.limits = *std::move(limits);
   device_nodes_ = TRY(oci::make_device_nodes(*platform::make_host_mounter(), container));
-  TRY(oci::enter_joined_namespaces(container.joined_namespaces));
+  if (UniqueFd shared = TRY(oci::enter_joined_namespaces(container.joined_namespaces))) {
+    auto launcher = platform::PidNamespaceLauncher::create(shared);
+    if (!launcher)
+      return failure("join the PID namespace of another container", launcher.error(),
+                     "run it as who made the namespace");
+    pid_launcher_ = *std::move(launcher);
+    launch_.pid_launcher = pid_launcher_.get();
+  }
   launch_.session = platform::LaunchOptions::Session::kOwn;
   launch_.parent = platform::LaunchOptions::Parent::kParentOfSentry;
   launch_.root = platform::LaunchOptions::Root::kApart;
@@ -330,6 +339,7 @@ Configured<void> Run::build_tree() {
       std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_, *resources_, cgroup_sources_);
   if (terminal_) filesystems_->set_terminal(*terminal_);
   filesystems_->set_device_nodes(std::move(device_nodes_));
+  if (pid_launcher_) filesystems_->set_shared_procfs(pid_launcher_->take_procfs());
   auto vfs = filesystems_->build();
   if (!vfs) return std::unexpected(vfs.error());
   new_vfs_ = *std::move(vfs);

@@ -30,12 +30,19 @@ Configured<OpenNamespace> open_namespace(const JoinedNamespace& wanted) {
 
 }  // namespace
 
-Configured<void> enter_joined_namespaces(const std::vector<JoinedNamespace>& namespaces) {
+Configured<UniqueFd> enter_joined_namespaces(const std::vector<JoinedNamespace>& namespaces) {
   std::vector<OpenNamespace> opened;
-  for (const JoinedNamespace& wanted : namespaces) opened.push_back(TRY(open_namespace(wanted)));
+  UniqueFd for_children;
+  for (const JoinedNamespace& wanted : namespaces) {
+    OpenNamespace found = TRY(open_namespace(wanted));
+    if (wanted.kind == platform::NamespaceKind::kPid)
+      for_children = std::move(found.fd);
+    else
+      opened.push_back(std::move(found));
+  }
   platform::NamespaceKind refused;
   auto entered = platform::enter_namespaces(opened, refused);
-  if (entered) return {};
+  if (entered) return for_children;
   const auto wanted = std::ranges::find(namespaces, refused, &JoinedNamespace::kind);
   return cannot_join(*wanted, reason_in_words(entered.error()), "run it as who made the namespace");
 }

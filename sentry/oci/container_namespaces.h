@@ -6,9 +6,9 @@
 
 namespace sandbox::oci {
 
-// The calling process, which has one thread, enters all of them; a PID namespace is for its children. What
-// the workload does not get anew, it inherits. Failures name the path: it does not exist, is no namespace of
-// that kind, or may not be entered.
-Configured<void> enter_joined_namespaces(const std::vector<JoinedNamespace>& namespaces);
+// The calling process, which has one thread, enters all of them but a PID namespace, which is returned opened
+// (platform/pid_namespace_launcher.h; not open: there is none). What the workload does not get anew, it
+// inherits. Failures name the path: it does not exist, is no namespace of that kind, or may not be entered.
+Configured<UniqueFd> enter_joined_namespaces(const std::vector<JoinedNamespace>& namespaces);
 
 }  // namespace sandbox::oci

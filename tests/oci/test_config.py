@@ -272,17 +272,6 @@ def test_annotations_that_are_refused(folder):
         bundle.refused(f"annotations.dev.sandbox.{key}")
 
 
-def test_propagation_of_a_mount(folder):
-    bundle = bundle_of(folder, "cat /v/file")
-    os.mkdir(f"{folder}/volume")
-    with open(f"{folder}/volume/file", "w") as file:
-        file.write("text\n")
-    bundle.config["mounts"].append({"destination": "/v", "source": f"{folder}/volume", "options": ["rbind", "rslave"]})
-    equal(bundle.output(), "text\n")
-    bundle.config["mounts"][-1]["options"] = ["rbind", "rshared"]
-    bundle.refused("`rshared`", "never seen outside")
-
-
 def test_a_sysctl_of_the_host(folder):
     bundle = bundle_of(folder, "true")
     bundle.config["linux"]["sysctl"] = {"vm.swappiness": "1"}

@@ -1,80 +1,12 @@
 """podman with `sandbox` as its runtime: one case a feature. SANDBOX_TEST_RUNTIME=crun asks another runtime the same."""
-import atexit
 import json
 import os
 import shutil
 import subprocess
-import tempfile
 
-from bundles import make_rootfs, need_root, wait_until
-from cases import SANDBOX, Skip, check, equal, main
-
-RUNTIME = os.environ.get("SANDBOX_TEST_RUNTIME", "sandbox")
-STORAGE = """[storage]
-driver = "overlay"
-runroot = "{0}/run"
-graphroot = "{0}/graph"
-"""
-# Engines without CAP_SYS_RESOURCE cannot have podman's own default limits, with any runtime.
-CONTAINERS = """[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-tmp_dir = "{0}/tmp"
-runtime_supports_json = ["crun", "runc", "sandbox"]
-[engine.runtimes]
-sandbox = ["{1}"]
-"""
-
-
-class Podman:
-    """podman with a store of its own, which goes with the process."""
-
-    def __init__(self):
-        need_root()
-        for program in ("podman", "conmon", "tar"):
-            if shutil.which(program) is None:
-                raise Skip(f"needs {program} (section peers of tools/packages.txt)")
-        self.folder = tempfile.mkdtemp(prefix="sandbox-podman.")
-        atexit.register(self.remove)
-        for name, text in (("storage.conf", STORAGE), ("containers.conf", CONTAINERS)):
-            with open(f"{self.folder}/{name}", "w") as file:
-                file.write(text.format(self.folder, SANDBOX))
-        make_rootfs(f"{self.folder}/rootfs")
-        subprocess.run(["tar", "-C", f"{self.folder}/rootfs", "-cf", f"{self.folder}/image.tar", "."], check=True)
-        imported = self("import", f"{self.folder}/image.tar", "image")
-        if imported.returncode != 0:
-            raise Skip(f"podman does not work here: {imported.stderr}")
-
-    def __call__(self, *words, **options):
-        options.setdefault("stdin", subprocess.DEVNULL)
-        environment = {**os.environ, "CONTAINERS_CONF": f"{self.folder}/containers.conf",
-                       "CONTAINERS_STORAGE_CONF": f"{self.folder}/storage.conf"}
-        return subprocess.run(["podman", "--runtime", RUNTIME, *words], env=environment, capture_output=True, text=True,
-                              errors="replace", timeout=90, cwd=self.folder, **options)
-
-    def run(self, *words, **options):
-        return self("run", "--rm", "--network", "none", *words, **options)
-
-    def output(self, *words):
-        result = self.run(*words)
-        equal((result.returncode, result.stderr), (0, ""))
-        return result.stdout
-
-    def start(self, script, *options):
-        """A container called "c" that runs the script."""
-        result = self("run", "-d", "--name", "c", "--network", "none", *options, "image", "sh", "-c", script)
-        check(result.returncode == 0, result.stderr)
-
-    def status(self, field="Status"):
-        return self("inspect", "-f", "{{.State." + field + "}}", "c").stdout.strip()
-
-    def remove(self):
-        self("rm", "-f", "-a", "-t", "0")
-        self("pod", "rm", "-f", "-a")
-        subprocess.run(["umount", "-l", f"{self.folder}/graph/overlay"], stderr=subprocess.DEVNULL)
-        shutil.rmtree(self.folder, ignore_errors=True)
+from bundles import wait_until
+from cases import Skip, check, equal, main
+from podman_engine import RUNTIME, Podman
 
 
 def test_run_and_exit_codes():
@@ -190,15 +122,16 @@ def test_namespaces_of_the_host():
         equal(podman.output(option, "host", "image", "echo", "fine"), "fine\n")
     # Other tests make and remove interfaces meanwhile.
     before = set(os.listdir("/sys/class/net"))
-    result = podman("run", "--rm", "--network", "host", "image", "ip", "link")
+    result = podman("run", "--rm", "--network", "host", "image", "sh", "-c", "ip link; ls /sys/class/net; cat /sys/class/net/lo/address")
     lasting = before & set(os.listdir("/sys/class/net")) - {"bonding_masters"}
-    check(all(f" {name}" in result.stdout for name in lasting), result.stdout)
+    check(all(result.stdout.count(f" {name}") >= 1 and f"\n{name}\n" in result.stdout for name in lasting), result.stdout)
+    check(result.stdout.endswith("\n00:00:00:00:00:00\n"), result.stdout)
 
 
 def test_namespaces_of_another_container():
     podman = Podman()
     podman.start("sleep 100")
-    for option in ("--network", "--ipc"):
+    for option in ("--network", "--ipc", "--pid"):
         result = podman("run", "--rm", option, "container:c", "image", "echo", "fine")
         equal((result.stdout, result.stderr), ("fine\n", ""))
 
@@ -311,6 +244,16 @@ def test_pod():
         raise Skip(f"no pod can be made here: {result.stderr}")
     ran = podman("run", "--rm", "--pod", "p", "image", "echo", "fine")
     equal((ran.stdout, ran.stderr), ("fine\n", ""))
+
+
+def test_pod_with_one_pid_namespace():
+    podman = Podman()
+    result = podman("pod", "create", "--name", "p", "--share", "pid,ipc,uts", "--infra-image", "image", "--infra-command", "sleep 100")
+    if result.returncode != 0:
+        raise Skip(f"no pod can be made here: {result.stderr}")
+    ran = podman("run", "--rm", "--network", "none", "--pod", "p", "image", "sh", "-c", "kill -0 1 && echo reached")
+    equal((ran.stdout, ran.stderr), ("reached\n", ""))
+    equal(podman("pod", "stop", "-t", "0", "p").stderr, "")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -13,6 +12,7 @@
 
 #include "platform/pidfd.h"
 #include "tools/messages.h"
+#include "tools/oci/process_settings.h"
 
 namespace sandbox::tools::oci {
 
@@ -21,16 +21,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr size_t kKeptOutput = 1024;
 
-// In the child. Only what a hook has to act on; its programs are the host's.
-void enter_namespaces_of(pid_t process) {
-  for (const char* name : {"net", "ipc", "uts"}) {
-    UniqueFd fd(::open(fmt::format("/proc/{}/ns/{}", process, name).c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd || ::setns(fd.get(), 0) < 0) ::_exit(126);
-  }
-}
-
 [[noreturn]] void execute(const Hook& hook, int input, int errors, pid_t namespaces_of) {
-  if (namespaces_of != 0) enter_namespaces_of(namespaces_of);
+  if (namespaces_of != 0 && !enter_namespaces_of(namespaces_of)) ::_exit(126);
   UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
   ::dup2(input, STDIN_FILENO);
   ::dup2(nothing.get(), STDOUT_FILENO);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "platform/host_file.h"
+#include "platform/namespace_kind.h"
 #include "tools/messages.h"
 #include "tools/user_lookup.h"
 
@@ -44,10 +45,8 @@ LowPorts low_ports_of(const Bundle& bundle) {
 
 // In a process of its own, which enters the namespaces. `report` gets what failed.
 [[noreturn]] void write_sysctls(const Bundle& bundle, LowPorts low_ports, pid_t pid, int report) {
-  for (const char* name : {"net", "ipc", "uts"}) {
-    UniqueFd fd(::open(fmt::format("/proc/{}/ns/{}", pid, name).c_str(), O_RDONLY | O_CLOEXEC));
-    if (fd && ::setns(fd.get(), 0) == 0) continue;
-    ::dprintf(report, "the %s namespace cannot be entered (%s)", name, Errno::last().name().data());
+  if (auto entered = enter_namespaces_of(pid); !entered) {
+    ::dprintf(report, "its namespaces cannot be entered (%s)", entered.error().name().data());
     ::_exit(1);
   }
   for (const auto& [name, value] : bundle.sysctls) {
@@ -70,6 +69,17 @@ void add_home(std::vector<std::string>& environment, const std::string& rootfs, 
   auto user = look_up_user(UserDatabase::of_rootfs(rootfs), std::to_string(uid));
   const bool is_known = user && !user->home.empty();
   environment.push_back("HOME=" + (is_known ? user->home : "/"));
+}
+
+Result<void> enter_namespaces_of(pid_t pid) {
+  using platform::NamespaceKind;
+  for (NamespaceKind kind : {NamespaceKind::kNet, NamespaceKind::kIpc, NamespaceKind::kUts}) {
+    if (platform::shares_namespace(pid, kind)) continue;
+    const std::string path = fmt::format("/proc/{}/ns/{}", pid, platform::file_of(kind));
+    UniqueFd fd = UniqueFd(TRY(host_result(::open(path.c_str(), O_RDONLY | O_CLOEXEC))));
+    TRY(host_status(::setns(fd.get(), 0)));
+  }
+  return {};
 }
 
 Configured<void> apply_process_settings(const Process& process, pid_t pid) {

@@ -18,4 +18,8 @@ Configured<void> set_cpus(const std::vector<int>& cpus, pid_t pid);
 // also where the network namespace is not its own. Failures name the sysctl.
 Configured<void> apply_sysctls(const Bundle& bundle, pid_t pid);
 
+// For a process of the host's that acts for the container: its network, IPC and UTS namespaces, as far as
+// they are not the caller's. Errors: those of setns(2).
+Result<void> enter_namespaces_of(pid_t pid);
+
 }  // namespace sandbox::tools::oci

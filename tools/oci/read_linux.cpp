@@ -41,9 +41,6 @@ void read_namespaces(const JsonNode& node, Bundle& bundle) {
       bundle.new_namespaces.push_back(word->kind);
     } else if (word->kind == NamespaceKind::kMount) {
       item["path"].fail("the sentry's file system cannot be joined", "a mount namespace without a path");
-    } else if (word->kind == NamespaceKind::kPid) {
-      item["path"].fail("the PID namespace of another container cannot be joined yet",
-                        "a new one, or the host's");
     } else if (!path.starts_with('/')) {
       item["path"].fail("it is no absolute path");
     } else {
