@@ -150,12 +150,6 @@ def test_low_ports_of_a_given_network(folder):
         equal(second.run().stdout, "143\n")
 
 
-def test_a_pid_namespace_of_another_container(folder):
-    bundle = bundle_of(folder, "true")
-    bundle.config["linux"]["namespaces"][0]["path"] = "/proc/1/ns/pid"
-    bundle.refused("linux.namespaces[0].path", "PID namespace")
-
-
 def test_a_namespace_path_that_is_none(folder):
     bundle = bundle_of(folder, "true")
     bundle.config["linux"]["namespaces"][1]["path"] = "/dev/null"
