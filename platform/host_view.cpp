@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "platform/launch_child.h"
 #include "platform/mount_calls.h"
 #include "platform/pidfd.h"
