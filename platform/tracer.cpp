@@ -146,6 +146,7 @@ void Tracer::announce(pid_t parent, pid_t child, uint64_t flags) {
     if (found != tracees_.end()) tgid = found->second.tgid;
   }
   tracees_.emplace(child, Tracee{tgid});
+  take_parents_cpus(parent, child);
   supervisor_.on_clone(parent, child, flags);
   if (CallObserver* told = observer()) told->on_birth(parent, child);
 }
