@@ -8,11 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "platform/launch_child.h"
 #include "platform/mount_calls.h"
 #include "platform/pidfd.h"
+#include "sandbox/path_components.h"
 
 namespace sandbox::platform {
 
@@ -31,13 +30,10 @@ struct PreparedPart {
 std::vector<PreparedPart::Step> steps_to(const std::string& place) {
   std::vector<PreparedPart::Step> steps;
   std::string path;
-  for (size_t begin = 0; begin < place.size();) {
-    const size_t end = std::min(place.find('/', begin), place.size());
-    const std::string name = place.substr(begin, end - begin);
-    begin = end + 1;
-    if (name.empty() || name == ".") continue;
-    path += (path.empty() ? "" : "/") + name;
-    steps.push_back({path, name});
+  for (std::string_view name : path_components(place)) {
+    if (!path.empty()) path += '/';
+    path += name;
+    steps.push_back({path, std::string(name)});
   }
   return steps;
 }

@@ -4,19 +4,11 @@
 #include <algorithm>
 #include <set>
 
+#include "sandbox/path_components.h"
+
 namespace sandbox {
 
 namespace {
-
-std::vector<std::string> components_of(std::string_view path) {
-  std::vector<std::string> components;
-  while (!path.empty()) {
-    std::string_view component = path.substr(0, path.find('/'));
-    path.remove_prefix(std::min(component.size() + 1, path.size()));
-    if (!component.empty() && component != ".") components.emplace_back(component);
-  }
-  return components;
-}
 
 std::string joined(const std::vector<std::string>& components) {
   std::string path;
@@ -28,7 +20,8 @@ std::string joined(const std::vector<std::string>& components) {
 
 ScratchPath scratch_path_for(std::string_view path) {
   bool is_absolute = path.starts_with('/');
-  std::vector<std::string> walked = components_of(path);
+  const std::vector<std::string_view> components = path_components(path);
+  std::vector<std::string> walked(components.begin(), components.end());
   walked.pop_back();
   if (walked.empty())
     return {.kind = is_absolute ? ScratchPath::Kind::kInRoot : ScratchPath::Kind::kInWorkingDirectory};

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "sandbox/numbers.h"
+#include "sandbox/path_components.h"
 #include "tools/messages.h"
 
 namespace sandbox::tools {
@@ -200,11 +201,7 @@ std::string absolute_path(std::string_view path) {
     std::free(working_directory);
   }
   std::vector<std::string_view> components;
-  std::string_view rest = full;
-  while (!rest.empty()) {
-    std::string_view component = rest.substr(0, rest.find('/'));
-    rest.remove_prefix(std::min(rest.size(), component.size() + 1));
-    if (component.empty() || component == ".") continue;
+  for (std::string_view component : path_components(full)) {
     if (component != "..")
       components.push_back(component);
     else if (!components.empty())

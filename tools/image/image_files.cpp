@@ -11,6 +11,7 @@
 
 #include <cstring>
 
+#include "sandbox/path_components.h"
 #include "sentry/failure.h"
 #include "tools/host_tree.h"
 #include "tools/image/confined_work.h"
@@ -84,10 +85,7 @@ constexpr size_t kLongestList = size_t{32} << 20;  // bytes
 // "a/b" and "../c/d" is "c/d"; empty when it leads out.
 std::string linked_member(const std::string& member, std::string_view target) {
   std::string path = split_path(member).parent;
-  while (!target.empty()) {
-    std::string_view component = target.substr(0, target.find('/'));
-    target.remove_prefix(std::min(target.size(), component.size() + 1));
-    if (component.empty() || component == ".") continue;
+  for (std::string_view component : path_components(target)) {
     if (component == "..") {
       if (path.empty()) return "";
       path = split_path(path).parent;

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "sandbox/errno.h"
+#include "sandbox/path_components.h"
 #include "sentry/failure.h"
 #include "tools/host_tree.h"
 #include "vfs/overlayfs/layer.h"
@@ -34,13 +35,11 @@ std::unexpected<std::string> bad(const std::string& path, Errno error) {
 // Why a name is not to be made; null: it may be. `path` has no slash before or behind it.
 const char* fault_of(const std::string& path) {
   if (path.size() >= PATH_MAX) return "has a name longer than 4095 bytes";
-  std::string_view rest = path;
-  while (!rest.empty()) {
-    std::string_view component = rest.substr(0, rest.find('/'));
-    const bool is_last = component.size() == rest.size();
-    rest.remove_prefix(std::min(rest.size(), component.size() + 1));
+  const std::vector<std::string_view> components = path_components(path);
+  for (const std::string_view& component : components) {
     if (component == "..") return "has .. in its name";
     if (component.size() > NAME_MAX) return "has a component longer than 255 bytes";
+    const bool is_last = &component == &components.back();
     if (!is_last && component.starts_with(kWhiteoutPrefix)) return "lies below a whiteout";
   }
   return nullptr;
@@ -49,11 +48,7 @@ const char* fault_of(const std::string& path) {
 // Without "." components and doubled slashes.
 std::string clean(const std::string& path) {
   std::string cleaned;
-  std::string_view rest = path;
-  while (!rest.empty()) {
-    std::string_view component = rest.substr(0, rest.find('/'));
-    rest.remove_prefix(std::min(rest.size(), component.size() + 1));
-    if (component.empty() || component == ".") continue;
+  for (std::string_view component : path_components(path)) {
     if (!cleaned.empty()) cleaned += '/';
     cleaned += component;
   }
@@ -118,12 +113,8 @@ Worded<UniqueFd> TreeBuilder::directory_at(const std::string& path) {
   if (opened.error() != Errno(ENOENT)) return bad(path, "is a way through something that is no directory");
   UniqueFd at(::openat(root_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!at) return bad(path, Errno::last());
-  std::string_view rest = path;
-  while (!rest.empty()) {
-    std::string component(rest.substr(0, rest.find('/')));
-    rest.remove_prefix(std::min(rest.size(), component.size() + 1));
-    at = TRY(descend(at.get(), component, path));
-  }
+  for (std::string_view component : path_components(path))
+    at = TRY(descend(at.get(), std::string(component), path));
   return at;
 }
 
