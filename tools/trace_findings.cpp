@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "sandbox/write_all.h"
 #include "tools/json_text.h"
 #include "tools/messages.h"
 #include "tools/seccomp_profile.h"
@@ -46,11 +47,7 @@ Result<std::string> read_all(int file) {
 }
 
 Result<void> replace_all(int file, std::string_view text) {
-  for (size_t done = 0; done < text.size();) {
-    ssize_t count = ::pwrite(file, text.data() + done, text.size() - done, static_cast<off_t>(done));
-    if (count < 0) return last_error();
-    done += static_cast<size_t>(count);
-  }
+  TRY(write_all_at(file, text, 0));
   return host_status(::ftruncate(file, static_cast<off_t>(text.size())));
 }
 

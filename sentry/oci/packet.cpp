@@ -8,6 +8,7 @@
 
 #include "platform/passed_descriptors.h"
 #include "sandbox/numbers.h"
+#include "sandbox/write_all.h"
 
 namespace sandbox::oci {
 
@@ -69,11 +70,7 @@ RunFailure failure_in(const Packet& packet) {
 
 Result<UniqueFd> words_in_memory(const std::vector<std::string>& words) {
   UniqueFd memory(TRY(host_result(::memfd_create("request", MFD_CLOEXEC))));
-  const std::string text = joined(words);
-  for (size_t done = 0; done < text.size();) {
-    done += static_cast<size_t>(
-        TRY(host_result(::pwrite(memory.get(), text.data() + done, text.size() - done, done))));
-  }
+  TRY(write_all_at(memory.get(), joined(words), 0));
   return memory;
 }
 

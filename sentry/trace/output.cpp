@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "sandbox/write_all.h"
+
 namespace sandbox::trace {
 
 Output::Output(UniqueFd fd) : fd_(std::move(fd)), is_terminal_(::isatty(fd_.get()) == 1) {}
@@ -15,14 +17,8 @@ void Output::end_record() {
 }
 
 void Output::flush() {
-  size_t written = 0;
-  while (!failure_ && written < text_.size()) {
-    ssize_t count = ::write(fd_.get(), text_.data() + written, text_.size() - written);
-    if (count > 0) {
-      written += static_cast<size_t>(count);
-    } else if (count < 0 && errno != EINTR) {
-      failure_ = Errno::last();
-    }
+  if (!failure_) {
+    if (auto written = write_all(fd_.get(), text_); !written) failure_ = written.error();
   }
   if (failure_) lost_records_ += records_in_text_;
   records_in_text_ = 0;

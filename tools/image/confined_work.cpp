@@ -12,6 +12,7 @@
 #include <csignal>
 
 #include "sandbox/unique_fd.h"
+#include "sandbox/write_all.h"
 #include "sentry/self_confinement.h"
 
 namespace sandbox::tools::image {
@@ -39,15 +40,6 @@ void allow_only(int directory) {
   if (directory >= 0) ::syscall(SYS_landlock_add_rule, rules.get(), LANDLOCK_RULE_PATH_BENEATH, &below, 0);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   ::syscall(SYS_landlock_restrict_self, rules.get(), 0);
-}
-
-bool write_all(int file, std::string_view text) {
-  while (!text.empty()) {
-    ssize_t count = ::write(file, text.data(), text.size());
-    if (count <= 0) return false;
-    text.remove_prefix(static_cast<size_t>(count));
-  }
-  return true;
 }
 
 [[noreturn]] void work_confined(int directory, const std::function<WorkResult()>& work, int answer,

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "sandbox/write_all.h"
 #include "sentry/failure.h"
 #include "tools/host_tree.h"
 #include "tools/image/unpack.h"
@@ -181,8 +182,7 @@ Parsed<void> LayerStore::remember(const Image& image, const std::string& name) {
   UniqueFd file(
       ::openat(root_.get(), draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file) return store_failure(doing);
-  ssize_t count = ::write(file.get(), text.data(), text.size());
-  if (count != static_cast<ssize_t>(text.size())) return store_failure(doing, Errno(ENOSPC));
+  if (auto written = write_all(file.get(), text); !written) return store_failure(doing, written.error());
   if (::renameat(root_.get(), draft.c_str(), root_.get(), record_path(image.id).c_str()) != 0)
     return store_failure(doing);
   return {};

@@ -13,6 +13,7 @@
 
 #include "sandbox/errno.h"
 #include "sandbox/path_components.h"
+#include "sandbox/write_all.h"
 #include "sentry/failure.h"
 #include "tools/host_tree.h"
 #include "vfs/overlayfs/layer.h"
@@ -178,13 +179,8 @@ Worded<void> TreeBuilder::write_content(int file, const std::string& path, archi
     if (bytes_ > limits_.content_bytes) return bad(path, "is more content than a layer may have");
     if (offset < 0 || static_cast<uint64_t>(offset) + count > size)
       return bad(path, "has content beyond its size");
-    for (size_t written = 0; written < count;) {
-      ssize_t step = ::pwrite(file, static_cast<const char*>(data) + written, count - written,
-                              offset + static_cast<off_t>(written));
-      if (step < 0 && errno == EINTR) continue;
-      if (step < 0) return bad(path, Errno::last());
-      written += static_cast<size_t>(step);
-    }
+    auto written = write_all_at(file, std::string_view(static_cast<const char*>(data), count), offset);
+    if (!written) return bad(path, written.error());
   }
   if (::ftruncate(file, static_cast<off_t>(size)) != 0) return bad(path, Errno::last());
   return {};

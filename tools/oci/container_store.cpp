@@ -11,6 +11,7 @@
 #include <cstdlib>
 
 #include "platform/host_file.h"
+#include "sandbox/write_all.h"
 #include "sentry/cgroup/freezer.h"
 #include "sentry/lifecycle/sandbox_record.h"
 #include "sentry/oci/container_groups.h"
@@ -139,16 +140,11 @@ Configured<void> ContainerDirectory::write_file(const char* name, const std::str
   const std::string fresh = fmt::format("{}.new", name);
   UniqueFd file(
       ::openat(directory_.get(), fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
-  bool is_written = file.is_open();
-  for (size_t done = 0; is_written && done < text.size();) {
-    ssize_t count = ::write(file.get(), text.data() + done, text.size() - done);
-    is_written = count > 0;
-    if (is_written) done += static_cast<size_t>(count);
-  }
-  if (is_written && ::renameat(directory_.get(), fresh.c_str(), directory_.get(), name) == 0) return {};
-  Errno error = Errno::last();
+  Result<void> written = file ? write_all(file.get(), text) : last_error();
+  if (written) written = host_status(::renameat(directory_.get(), fresh.c_str(), directory_.get(), name));
+  if (written) return {};
   ::unlinkat(directory_.get(), fresh.c_str(), 0);
-  return failure(fmt::format("write {} of the container {} in {}", name, id_, root_), error,
+  return failure(fmt::format("write {} of the container {} in {}", name, id_, root_), written.error(),
                  "look whether the disk is full, or another --root");
 }
 

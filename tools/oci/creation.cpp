@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "sandbox/write_all.h"
 #include "sentry/lifecycle/sandbox_record.h"
 #include "sentry/oci/container_control.h"
 #include "sentry/oci/terminal.h"
@@ -248,15 +249,12 @@ Configured<CreateOptions> read_create_options(const Arguments& arguments) {
 
 Configured<void> write_pid_file(const std::string& path, pid_t pid) {
   const std::string fresh = path + ".new";
-  const std::string number = std::to_string(pid);
   UniqueFd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644));
-  const bool is_written =
-      file && ::write(file.get(), number.data(), number.size()) == static_cast<ssize_t>(number.size()) &&
-      ::rename(fresh.c_str(), path.c_str()) == 0;
-  if (is_written) return {};
-  Errno error = Errno::last();
+  Result<void> written = file ? write_all(file.get(), std::to_string(pid)) : last_error();
+  if (written) written = host_status(::rename(fresh.c_str(), path.c_str()));
+  if (written) return {};
   ::unlink(fresh.c_str());
-  return failure(fmt::format("write the pid file {}", printable(path)), error,
+  return failure(fmt::format("write the pid file {}", printable(path)), written.error(),
                  "a place that you may write to");
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "sandbox/write_all.h"
 #include "tools/json_text.h"
 #include "tools/oci/runtime.h"
 
@@ -76,8 +77,10 @@ Configured<int> command_spec(const Runtime&, const Arguments& arguments) {
   const std::string path = arguments.text("bundle", ".") + "/config.json";
   const std::string text = json_document(document(arguments.has("rootless"))) + "\n";
   UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
-  if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    return failure(fmt::format("write {}", path), Errno::last(), "remove the old one, or --bundle DIRECTORY");
+  const Result<void> written = file ? write_all(file.get(), text) : last_error();
+  if (!written)
+    return failure(fmt::format("write {}", path), written.error(),
+                   "remove the old one, or --bundle DIRECTORY");
   return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <csignal>
 
 #include "platform/passed_descriptors.h"
+#include "sandbox/write_all.h"
 
 namespace sandbox::tools::oci {
 
@@ -41,22 +42,13 @@ void copy_size(int master) {
   if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0) ::ioctl(master, TIOCSWINSZ, &size);
 }
 
-void write_all(int fd, const char* bytes, ssize_t count) {
-  while (count > 0) {
-    ssize_t written = ::write(fd, bytes, static_cast<size_t>(count));
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return;
-    bytes += written;
-    count -= written;
-  }
-}
-
 // Whether there may be more.
 bool copy_some(int from, int to) {
   std::array<char, 16384> chunk;
   ssize_t count = ::read(from, chunk.data(), chunk.size());
   if (count <= 0) return count < 0 && errno == EINTR;
-  write_all(to, chunk.data(), count);
+  // A terminal that is gone loses the rest.
+  (void)write_all(to, std::string_view(chunk.data(), static_cast<size_t>(count)));
   return true;
 }
 

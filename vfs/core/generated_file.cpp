@@ -5,21 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sandbox/write_all.h"
 #include "vfs/core/dentry.h"
 
 namespace sandbox::vfs {
 
 namespace {
-
-Result<void> write_all(int file, std::string_view content) {
-  size_t done = 0;
-  while (done < content.size()) {
-    ssize_t count = ::pwrite(file, content.data() + done, content.size() - done, static_cast<off_t>(done));
-    if (count < 0 && errno == EINTR) continue;
-    done += static_cast<size_t>(TRY(host_result(count)));
-  }
-  return {};
-}
 
 // Of the files with names.
 std::string name_of(size_t place) { return std::to_string(place); }
@@ -60,7 +51,7 @@ Result<UniqueFd> GeneratedFiles::open_new(const Location& where, std::string_vie
                                           mode_t permissions) {
   UniqueFd writer(
       TRY(host_result(::openat(directory_.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, permissions & 0777))));
-  TRY(write_all(writer.get(), content));
+  TRY(write_all_at(writer.get(), content, 0));
   struct stat status;
   TRY(host_status(::fstat(writer.get(), &status)));
   {
@@ -94,7 +85,7 @@ Result<UniqueFd> GeneratedFiles::open_reused(const Location& where, std::string_
     // Cut first: pages that a reader has spliced into a pipe or a socket stay what they were.
     if (!file.content.empty()) TRY(host_status(::ftruncate(file.writer.get(), 0)));
     file.content.clear();
-    TRY(write_all(file.writer.get(), content));
+    TRY(write_all_at(file.writer.get(), content, 0));
     file.content = content;
   }
   return UniqueFd(TRY(host_result(
@@ -173,7 +164,7 @@ Result<std::string> GeneratedFiles::refill(int host_fd, ino_t inode,
     file->writer = UniqueFd(TRY(host_result(::open(path.c_str(), O_WRONLY | O_CLOEXEC))));
   }
   // Writing before cutting: a reader at 0 never sees an empty file.
-  TRY(write_all(file->writer.get(), content));
+  TRY(write_all_at(file->writer.get(), content, 0));
   if (!is_known || !is_read_only || file->content.size() != content.size())
     TRY(host_status(::ftruncate(file->writer.get(), static_cast<off_t>(content.size()))));
   file->inode = inode;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "sandbox/write_all.h"
 #include "vfs/overlayfs/layer.h"
 
 namespace sandbox::vfs {
@@ -23,10 +24,7 @@ Result<void> copy_through_buffer(int source, int target, off_t offset, off_t end
     size_t wanted = std::min<off_t>(end - offset, static_cast<off_t>(buffer.size()));
     ssize_t count = TRY(host_result(pread(source, buffer.data(), wanted, offset)));
     if (count == 0) return {};
-    for (ssize_t written = 0; written < count;) {
-      written += TRY(host_result(
-          pwrite(target, buffer.data() + written, static_cast<size_t>(count - written), offset + written)));
-    }
+    TRY(write_all_at(target, std::string_view(buffer.data(), static_cast<size_t>(count)), offset));
     offset += count;
   }
   return {};
