@@ -32,8 +32,8 @@ struct Surroundings {
 Result<Surroundings> open_surroundings_of(pid_t target) {
   Surroundings opened;
   for (NamespaceKind kind : kKinds) {
-    const std::string path = fmt::format("/proc/{}/ns/{}", target, file_of(kind));
     if (shares_namespace(target, kind)) continue;
+    const std::string path = fmt::format("/proc/{}/ns/{}", target, file_of(kind));
     opened.namespaces.emplace_back(kind,
                                    UniqueFd(TRY(host_result(open(path.c_str(), O_RDONLY | O_CLOEXEC)))));
   }

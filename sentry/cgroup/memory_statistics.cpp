@@ -1,6 +1,7 @@
 // The names of memory.stat's fields on both versions, and their parser.
 #include "sentry/cgroup/memory_statistics.h"
 
+#include "sandbox/numbers.h"
 #include "sentry/cgroup/numbers.h"
 
 namespace sandbox::cgroup {
@@ -97,7 +98,7 @@ MemoryStatistics MemoryStatisticsParser::parse(std::string_view text) {
         lines_[number].store(static_cast<Line>(name.size() << 8 | field), std::memory_order_relaxed);
     }
     if (field == kNone) continue;
-    if (auto value = whole_number(line)) statistics.values[field] = *value;
+    if (auto value = parse_number<uint64_t>(line)) statistics.values[field] = *value;
   }
   return statistics;
 }

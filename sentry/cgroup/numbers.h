@@ -20,13 +20,10 @@ constexpr std::string_view take_until(std::string_view* text, char separator) {
 constexpr std::string_view take_line(std::string_view* text) { return take_until(text, '\n'); }
 constexpr std::string_view take_word(std::string_view* line) { return take_until(line, ' '); }
 
-// The whole of `word`; nothing when it is no number.
-inline std::optional<uint64_t> whole_number(std::string_view word) { return parse_number<uint64_t>(word); }
-
 // A limit: a number, or kUnlimited for "max" and -1. Nothing when it is neither, or cut off.
 inline std::optional<uint64_t> limit_number(std::string_view word) {
   if (word == "max" || word == "-1") return kUnlimited;
-  return whole_number(word);
+  return parse_number<uint64_t>(word);
 }
 
 // A v1 counter without a limit holds the largest number of pages, in bytes.

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "sandbox/clock.h"
+#include "sandbox/numbers.h"
 #include "sentry/cgroup/numbers.h"
 #include "vfs/sysfs/cpu_list.h"
 
@@ -33,7 +34,7 @@ Result<std::string_view> read_line(const LiveFile& file, ShortText& buffer) {
 
 Result<uint64_t> read_number(const LiveFile& file) {
   ShortText buffer;
-  auto value = whole_number(TRY(read_line(file, buffer)));
+  auto value = parse_number<uint64_t>(TRY(read_line(file, buffer)));
   if (!value) return err(EIO);
   return *value;
 }
@@ -47,8 +48,8 @@ bool is_topmost(const GroupDirectory& group) {
 
 // "254:0"
 bool parse_device(std::string_view word, IoUse* use) {
-  auto major = whole_number(take_until(&word, ':'));
-  auto minor = whole_number(word);
+  auto major = parse_number<uint64_t>(take_until(&word, ':'));
+  auto minor = parse_number<uint64_t>(word);
   if (!major || !minor) return false;
   use->major = static_cast<unsigned>(*major);
   use->minor = static_cast<unsigned>(*minor);
@@ -261,7 +262,7 @@ Result<CpuUse> UsageReader::cpu() {
   while (text.contains('\n')) {
     std::string_view line = take_line(&text);
     std::string_view name = take_word(&line);
-    uint64_t value = whole_number(line).value_or(0);
+    uint64_t value = parse_number<uint64_t>(line).value_or(0);
     if (name == "user_usec") use.user_ns = value * kNanosecondsPerMicrosecond;
     if (name == "system_usec") use.system_ns = value * kNanosecondsPerMicrosecond;
     if (name == "nice_usec") use.nice_ns = value * kNanosecondsPerMicrosecond;
@@ -279,7 +280,7 @@ Result<void> UsageReader::cpu_by_cpu(std::span<uint64_t> total_ns) {
   std::string_view text = TRY(cpu_by_cpu_.read(buffer));
   std::string_view line = take_line(&text);
   for (uint64_t& cpu : total_ns) {
-    auto value = whole_number(take_word(&line));
+    auto value = parse_number<uint64_t>(take_word(&line));
     if (!value) break;
     cpu = *value;
   }
@@ -292,10 +293,10 @@ void UsageReader::read_quota(Limit& limit, HierarchyVersion version) {
   if (!read) return;
   std::string_view line = *read;
   auto quota = limit_number(take_word(&line));
-  std::optional<uint64_t> period = whole_number(line);
+  std::optional<uint64_t> period = parse_number<uint64_t>(line);
   if (version == HierarchyVersion::kV1) {
     auto second = read_line(limit.period, period_buffer);
-    period = second ? whole_number(*second) : std::nullopt;
+    period = second ? parse_number<uint64_t>(*second) : std::nullopt;
   }
   if (!quota || !period || *period == 0) return;
   limit.last = *quota;
@@ -352,7 +353,7 @@ Result<std::vector<IoUse>> UsageReader::io() {
       while (!line.empty()) {
         std::string_view value = take_word(&line);
         std::string_view key = take_until(&value, '=');
-        uint64_t number = whole_number(value).value_or(0);
+        uint64_t number = parse_number<uint64_t>(value).value_or(0);
         if (key == "rbytes") use.read_bytes = number;
         if (key == "wbytes") use.write_bytes = number;
         if (key == "dbytes") use.discard_bytes = number;
@@ -367,7 +368,7 @@ Result<std::vector<IoUse>> UsageReader::io() {
     return [&, read, write, discard](const IoUse& device, std::string_view line) {
       IoUse& use = use_of_device(all, device);
       std::string_view kind = take_word(&line);
-      uint64_t number = whole_number(line).value_or(0);
+      uint64_t number = parse_number<uint64_t>(line).value_or(0);
       if (kind == "Read") use.*read = number;
       if (kind == "Write") use.*write = number;
       if (kind == "Discard") use.*discard = number;

@@ -14,6 +14,7 @@
 #include <ranges>
 
 #include "platform/host_file.h"
+#include "sandbox/numbers.h"
 #include "sentry/cgroup/membership.h"
 #include "sentry/cgroup/numbers.h"
 
@@ -91,7 +92,7 @@ std::vector<pid_t> members_of(const std::string& group) {
   auto text = platform::read_host_file(group + "/cgroup.procs");
   if (!text) return pids;
   for (std::string_view line : split(*text, '\n'))
-    if (auto pid = cgroup::whole_number(line)) pids.push_back(static_cast<pid_t>(*pid));
+    if (auto pid = parse_number<pid_t>(line)) pids.push_back(*pid);
   return pids;
 }
 

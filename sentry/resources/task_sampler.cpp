@@ -49,9 +49,9 @@ bool TaskSampler::read_counters(pid_t host_tid, Seen* seen) const {
   Text buffer;
   std::string_view line = read_file_of(host_proc_, host_tid, "schedstat", buffer);
   line = cgroup::take_line(&line);
-  auto run_ns = cgroup::whole_number(cgroup::take_word(&line));
-  auto wait_ns = cgroup::whole_number(cgroup::take_word(&line));
-  auto switches = cgroup::whole_number(line);
+  auto run_ns = parse_number<uint64_t>(cgroup::take_word(&line));
+  auto wait_ns = parse_number<uint64_t>(cgroup::take_word(&line));
+  auto switches = parse_number<uint64_t>(line);
   if (!run_ns || !wait_ns || !switches) return false;
   seen->active_ns = *run_ns + *wait_ns;
   seen->switches = *switches;
