@@ -88,6 +88,20 @@ class Daemon:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def output_until_end(command):
+    """What a command prints before a line "end-of-output", after which it is given a line and ends."""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        lines = []
+        for line in process.stdout:
+            if line.rstrip("\r\n") == "end-of-output":
+                break
+            lines.append(line)
+        else:
+            check(False, f"{''.join(lines)!r} and then no more: {process.stderr.read()}")
+        process.communicate("\n", timeout=60)
+    return "".join(lines)
+
+
 CONTAINERD_CONFIG = """version = 2
 root = "{0}/root"
 state = "{0}/state"
@@ -114,6 +128,16 @@ class Containerd(Daemon):
 
     def run(self, *words, **options):
         return self.ctr("run", "--runc-binary", SANDBOX, *words, **options)
+
+    def printed(self, *words, script, arguments=("run", "--rm", "--runc-binary", SANDBOX)):
+        """What a shell in the container prints, errors included. It stays until that was read: ctr 1.6 drops what its
+        copying threads have not come to when a program ends, whatever the runtime."""
+        command = ["ctr", "--address", f"{self.folder}/grpc.sock", "--namespace", self.namespace, *arguments, *words,
+                   "sh", "-c", f"{{ {script}; }} 2>&1; echo end-of-output; read line"]
+        return output_until_end(command)
+
+    def printed_by_exec(self, *words, script):
+        return self.printed(*words, script=script, arguments=("tasks", "exec"))
 
     def clean(self):
         for name in self.ctr("tasks", "ls", "-q").stdout.split():

@@ -1,16 +1,15 @@
 """containerd's ctr and shim with `sandbox` as the runtime's binary."""
 import os
 import shutil
-import subprocess
 
 from bundles import wait_until
 from cases import SANDBOX, Skip, check, equal, main
-from daemons import IMAGE, Containerd
+from daemons import IMAGE, Containerd, output_until_end
 
 
 def test_run_and_exit_codes():
     containerd = Containerd()
-    equal(containerd.run("--rm", IMAGE, "one", "echo", "hello").stdout, "hello\n")
+    equal(containerd.printed(IMAGE, "one", script="echo hello"), "hello\n")
     equal(containerd.run("--rm", IMAGE, "two", "sh", "-c", "exit 7").returncode, 7)
     missing = containerd.run("--rm", IMAGE, "three", "nothere")
     check(missing.returncode != 0 and "nothere" in missing.stderr, missing.stderr)
@@ -23,9 +22,9 @@ def test_a_task_through_its_life():
     check("RUNNING" in containerd.ctr("tasks", "ls").stdout)
     pid = containerd.ctr("tasks", "ls").stdout.splitlines()[1].split()[1]
     check(pid in containerd.ctr("tasks", "ps", "c").stdout)
-    equal(containerd.ctr("tasks", "exec", "--exec-id", "e1", "c", "echo", "inside").stdout, "inside\n")
+    equal(containerd.printed_by_exec("--exec-id", "e1", "c", script="echo inside"), "inside\n")
     equal(containerd.ctr("tasks", "exec", "--exec-id", "e2", "c", "sh", "-c", "exit 9").returncode, 9)
-    equal(containerd.ctr("tasks", "exec", "--exec-id", "e3", "--user", "1000", "c", "id", "-u").stdout, "1000\n")
+    equal(containerd.printed_by_exec("--exec-id", "e3", "--user", "1000", "c", script="id -u"), "1000\n")
     metrics = containerd.ctr("tasks", "metrics", "c").stdout
     check("memory.usage_in_bytes" in metrics or "memory.usage" in metrics, metrics)
     equal(containerd.ctr("tasks", "pause", "c").stderr, "")
@@ -40,14 +39,13 @@ def test_a_task_through_its_life():
 
 def test_limits_and_options():
     containerd = Containerd()
-    equal(containerd.run("--rm", "--memory-limit", str(64 << 20), IMAGE, "m", "sh", "-c", "free | grep -c ' 65536 '").stdout, "1\n")
-    equal(containerd.run("--rm", "--cwd", "/home/alice", "--env", "A=b", IMAGE, "o", "sh", "-c", "pwd; echo $A").stdout,
-          "/home/alice\nb\n")
-    check("Read-only" in containerd.run("--rm", "--read-only", IMAGE, "r", "touch", "/x").stderr)
+    equal(containerd.printed("--memory-limit", str(64 << 20), IMAGE, "m", script="free | grep -c ' 65536 '"), "1\n")
+    equal(containerd.printed("--cwd", "/home/alice", "--env", "A=b", IMAGE, "o", script="pwd; echo $A"), "/home/alice\nb\n")
+    check("Read-only" in containerd.printed("--read-only", IMAGE, "r", script="touch /x"))
     volume = f"{containerd.folder}/volume"
     os.makedirs(volume)
     mount = f"type=bind,src={volume},dst=/v,options=rbind:rw"
-    equal(containerd.run("--rm", "--mount", mount, IMAGE, "v", "sh", "-c", "echo kept > /v/file").stderr, "")
+    equal(containerd.printed("--mount", mount, IMAGE, "v", script="echo kept > /v/file"), "")
     with open(f"{volume}/file") as file:
         equal(file.read(), "kept\n")
 
@@ -57,9 +55,9 @@ def test_a_terminal():
     if shutil.which("script") is None:
         raise Skip("needs script (bsdutils)")
     command = (f"ctr --address {containerd.folder}/grpc.sock --namespace {containerd.namespace} run --rm -t --runc-binary {SANDBOX} {IMAGE} t "
-               "sh -c 'tty; stty size'")
-    result = subprocess.run(["script", "-qec", command, "/dev/null"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-    check("/dev/pts/0" in result.stdout, result.stdout + result.stderr)
+               "sh -c 'tty; stty size; echo end-of-output; read line'")
+    printed = output_until_end(["script", "-qec", command, "/dev/null"])
+    check("/dev/pts/0" in printed, printed)
 
 
 if __name__ == "__main__":
