@@ -22,7 +22,7 @@ namespace {
 
 constexpr NamespaceKind kKinds[] = {NamespaceKind::kNet,    NamespaceKind::kIpc, NamespaceKind::kUts,
                                     NamespaceKind::kCgroup, NamespaceKind::kPid, NamespaceKind::kMount,
-                                    NamespaceKind::kUser};
+                                    NamespaceKind::kTime,   NamespaceKind::kUser};
 
 struct Surroundings {
   std::vector<OpenNamespace> namespaces;  // those that the caller is not in already

@@ -32,13 +32,16 @@ unsigned long clone_flags(const LaunchOptions& options) {
 }
 
 // Calls that the filter lets pass are confined by these namespaces alone (System V IPC and message queues;
-// the host's network and its abstract sockets): without one that was asked for, nothing may run.
+// the host's network and its abstract sockets), and clocks that were asked for are not the host's: without
+// one that was asked for, nothing may run.
 const char* confining_step(NamespaceKind kind) {
   switch (kind) {
     case NamespaceKind::kIpc:
       return "create the workload's IPC namespace";
     case NamespaceKind::kNet:
       return "create the workload's network namespace";
+    case NamespaceKind::kTime:
+      return "create the workload's time namespace";
     default:
       return nullptr;
   }
@@ -100,6 +103,8 @@ const char* step_text(LaunchStep step) {
       return "enter the workload's namespaces";
     case LaunchStep::kNamespaces:
       return "bring the loopback interface up";
+    case LaunchStep::kClocks:
+      return "set the clocks of the workload's time namespace";
     case LaunchStep::kRoot:
       return "give the workload its empty root";
     case LaunchStep::kHostname:

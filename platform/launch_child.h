@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "platform/platform.h"
 
@@ -19,6 +20,7 @@ enum class LaunchStep : uint32_t {
   kReady,  // the first process waits for its command line
   kJoin,
   kNamespaces,
+  kClocks,
   kRoot,
   kHostname,
   kInit,
@@ -30,9 +32,10 @@ enum class LaunchStep : uint32_t {
   kExec,
 };
 
-inline constexpr size_t kOptionalNamespaceCount = 4;  // IPC, UTS, cgroup, network
+inline constexpr size_t kOptionalNamespaceCount = 5;  // IPC, UTS, cgroup, time, network
 inline constexpr NamespaceKind kOptionalNamespaces[kOptionalNamespaceCount] = {
-    NamespaceKind::kIpc, NamespaceKind::kUts, NamespaceKind::kCgroup, NamespaceKind::kNet};
+    NamespaceKind::kIpc, NamespaceKind::kUts, NamespaceKind::kCgroup, NamespaceKind::kTime,
+    NamespaceKind::kNet};
 
 // With a root apart: where the namespace's root has a procfs of the workload's own PID namespace, if it has
 // one.
@@ -64,6 +67,7 @@ struct LaunchPlan {
   std::span<int> copies;                       // scratch, as many as descriptors
   int highest_target;                          // largest PassedFd::target
   int unshare_flags[kOptionalNamespaceCount];  // 0: not asked for
+  std::string_view clock_offsets;              // as /proc/PID/timens_offsets takes them; empty: none
   int reserved_socket;  // ptrace engine: the workload's end of the descriptor channel; else -1
   int reserved_number;  // where it goes
   int channel;

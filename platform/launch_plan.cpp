@@ -1,6 +1,8 @@
 // What the new processes need, computed before they are forked.
 #include "platform/launch_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "platform/filter.h"
@@ -39,6 +41,10 @@ PreparedPlan::PreparedPlan(const LaunchOptions& options) : copies_(options.descr
         std::ranges::find(options.namespaces, kOptionalNamespaces[i]) != options.namespaces.end();
     plan.unshare_flags[i] = is_wanted ? clone_flag(kOptionalNamespaces[i]) : 0;
   }
+  for (const ClockOffset& offset : options.clock_offsets)
+    fmt::format_to(std::back_inserter(clock_offsets_), "{} {} {}\n", offset.clock, offset.seconds,
+                   offset.nanoseconds);
+  plan.clock_offsets = clock_offsets_;
   plan.reserved_socket = -1;
   plan.reserved_number = kReservedFd;
   plan.channel = -1;

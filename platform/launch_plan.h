@@ -1,6 +1,7 @@
 // PreparedPlan: a LaunchPlan together with what it points to.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "platform/launch_child.h"
@@ -17,6 +18,7 @@ struct PreparedPlan {
 
  private:
   std::vector<int> copies_;
+  std::string clock_offsets_;
   std::vector<sock_filter> tracing_filter_, profile_;
 };
 

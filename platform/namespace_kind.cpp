@@ -30,6 +30,7 @@ constexpr Row kRows[] = {
     {NamespaceKind::kUts, "UTS", "uts", CLONE_NEWUTS},
     {NamespaceKind::kCgroup, "cgroup", "cgroup", CLONE_NEWCGROUP},
     {NamespaceKind::kNet, "network", "net", CLONE_NEWNET},
+    {NamespaceKind::kTime, "time", "time", CLONE_NEWTIME},
 };
 
 const Row& row_of(NamespaceKind kind) {

@@ -12,7 +12,7 @@ namespace sandbox::platform {
 
 // What a workload has of its own. Of those that are asked for, kUts and kCgroup may be missing: that only
 // shows a name of the host's. Without any other a launch fails, because calls pass on account of it.
-enum class NamespaceKind { kUser, kPid, kMount, kIpc, kUts, kCgroup, kNet };
+enum class NamespaceKind { kUser, kPid, kMount, kIpc, kUts, kCgroup, kNet, kTime };
 
 // "network".
 const char* name_of(NamespaceKind kind);

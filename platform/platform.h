@@ -69,6 +69,13 @@ struct ResourceLimit {
   rlimit limit;
 };
 
+// How far a clock of a time namespace is ahead of the host's (time_namespaces(7)).
+struct ClockOffset {
+  clockid_t clock;  // CLOCK_MONOTONIC or CLOCK_BOOTTIME
+  int64_t seconds;
+  uint32_t nanoseconds;
+};
+
 struct LaunchOptions {
   EngineKind engine = EngineKind::kNotify;
   // Those to create; kUser and kMount always are. The others are the sentry's own where they are not named.
@@ -93,6 +100,7 @@ struct LaunchOptions {
   // can show something else to the host's programs (host_view.h).
   enum class Root { kOfNamespace, kApart } root = Root::kOfNamespace;
   std::optional<unsigned long> personality;  // personality(2)
+  std::vector<ClockOffset> clock_offsets;    // of a new time namespace
   // Puts the first process into a PID namespace that is there already (pid_namespace_launcher.h). Null: it is
   // in a new one, or the sentry's own.
   PidNamespaceLauncher* pid_launcher = nullptr;

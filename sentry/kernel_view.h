@@ -35,7 +35,7 @@ class SentryKernelView final : public KernelView {
   std::string describe_descriptor(int host_fd) override;
   std::string describe_mapping(const TaskView& task, uint64_t device, uint64_t inode,
                                const std::string& host_path) override;
-  uint64_t start_time_ns() override { return sentry_ ? sentry_->start_time_ns() : 0; }
+  int64_t start_time_ns() override { return sentry_ ? sentry_->start_time_ns() : 0; }
   std::string hostname() override;
   const IdMap& uid_map() override { return uid_map_; }
   const IdMap& gid_map() override { return gid_map_; }

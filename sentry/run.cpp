@@ -140,6 +140,7 @@ class Run {
   Configured<void> join_groups();
   void choose_namespaces();
   void choose_credentials();
+  std::optional<int64_t> boot_time_offset_ns() const;
   Configured<void> prepare_container();
   Configured<void> prepare_terminal();
   Configured<void> build_tree();
@@ -300,6 +301,7 @@ Configured<void> Run::prepare_container() {
   launch_.parent = platform::LaunchOptions::Parent::kParentOfSentry;
   launch_.root = platform::LaunchOptions::Root::kApart;
   launch_.personality = container.personality;
+  launch_.clock_offsets = container.clock_offsets;
   launch_.domainname = container.domainname;
   const bool has_new_names = std::ranges::count(container.new_namespaces, NamespaceKind::kUts) > 0;
   if (has_new_names) launch_.hostname = config_.hostname;
@@ -325,6 +327,20 @@ void Run::choose_credentials() {
   credentials_.permitted_caps = launch_.capabilities.permitted;
 }
 
+// How far CLOCK_BOOTTIME is ahead of the sentry's in the workload's own time namespace, which the sentry is
+// in as well when it is joined by path; nothing: the workload has none.
+std::optional<int64_t> Run::boot_time_offset_ns() const {
+  if (!config_.container) return std::nullopt;
+  const oci::ContainerConfig& container = *config_.container;
+  const bool is_joined =
+      std::ranges::count(container.joined_namespaces, NamespaceKind::kTime, &oci::JoinedNamespace::kind) > 0;
+  const bool is_new = std::ranges::count(container.new_namespaces, NamespaceKind::kTime) > 0;
+  if (!is_joined && !is_new) return std::nullopt;
+  auto offset = std::ranges::find(container.clock_offsets, CLOCK_BOOTTIME, &platform::ClockOffset::clock);
+  if (offset == container.clock_offsets.end()) return 0;
+  return offset->seconds * 1'000'000'000 + offset->nanoseconds;
+}
+
 Configured<void> Run::build_tree() {
   host_proc_ = UniqueFd(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!host_proc_) return failure("open /proc", Errno::last(), "mount /proc on the host");
@@ -332,9 +348,9 @@ Configured<void> Run::build_tree() {
       std::make_unique<SentryKernelView>(host_proc_.get(), ids_.uid_map, ids_.gid_map,
                                          config_.hostname.empty() ? own_hostname() : config_.hostname);
   UniqueFd host_sys(::open("/sys", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  resources_ =
-      std::make_unique<SandboxResources>(host_proc_.get(), std::move(host_sys), groups_,
-                                         registration_ ? registration_->unenforced() : cgroup::Limits{});
+  resources_ = std::make_unique<SandboxResources>(
+      host_proc_.get(), std::move(host_sys), groups_,
+      registration_ ? registration_->unenforced() : cgroup::Limits{}, boot_time_offset_ns());
   filesystems_ =
       std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_, *resources_, cgroup_sources_);
   if (terminal_) filesystems_->set_terminal(*terminal_);

@@ -52,7 +52,7 @@ bool RunningPrograms::is_running(const vfs::Attributes& attributes) const {
 Sentry::Sentry(SentryParts parts)
     : parts_(std::move(parts)),
       parked_calls_(std::make_unique<ParkedCalls>(parts_.host_proc.get())),
-      start_time_ns_(clock_ns(CLOCK_BOOTTIME) - parts_.resources->uptime_ns()) {
+      start_time_ns_(static_cast<int64_t>(clock_ns(CLOCK_BOOTTIME) - parts_.resources->uptime_ns())) {
   parts_.vfs->set_executing_check(
       [this](const vfs::Attributes& attributes) { return running_programs_.is_running(attributes); });
   parts_.vfs->set_memory_bound([this](struct statfs& status) { bound_by_memory(*parts_.resources, status); });

@@ -81,7 +81,7 @@ class Sentry final : public platform::Supervisor {
   const std::string& hostname() const { return parts_.hostname; }
   ResourceView& resources() { return *parts_.resources; }
   int reserved_descriptor() const { return parts_.reserved_descriptor; }
-  uint64_t start_time_ns() const { return start_time_ns_; }
+  int64_t start_time_ns() const { return start_time_ns_; }
   // How many tasks the workload has made.
   uint64_t clone_count() const { return clone_count_.load(std::memory_order_relaxed); }
 
@@ -95,7 +95,7 @@ class Sentry final : public platform::Supervisor {
   SocketPeers socket_peers_;
   ReadOnlyLocks read_only_locks_{tasks_};
   std::unique_ptr<ParkedCalls> parked_calls_;
-  uint64_t start_time_ns_;
+  int64_t start_time_ns_;
   std::atomic<uint64_t> clone_count_{0};
 };
 

@@ -54,8 +54,9 @@ class KernelView {
   // `device` and `inode` are as that line gives them; empty when the mapping is to be hidden (the loader's).
   virtual std::string describe_mapping(const TaskView& task, uint64_t device, uint64_t inode,
                                        const std::string& host_path) = 0;
-  // When the sandbox started, CLOCK_BOOTTIME nanoseconds.
-  virtual uint64_t start_time_ns() = 0;
+  // When the uptime that is shown was 0, CLOCK_BOOTTIME nanoseconds; with clocks of the sandbox's own perhaps
+  // before the host's boot.
+  virtual int64_t start_time_ns() = 0;
   // Host name and domain name inside.
   virtual std::string hostname() = 0;
   // Between the ids that the sentry reads from the host's /proc and those the workload sees.

@@ -63,6 +63,7 @@ struct ContainerConfig {
   std::vector<platform::ResourceLimit> limits;
   enum class LimitsAbove { kFail, kClamp } limits_above = LimitsAbove::kFail;  // the caller's own hard limits
   std::optional<unsigned long> personality;
+  std::vector<platform::ClockOffset> clock_offsets;  // of a new time namespace
   mode_t umask = 022;
   NoNewPrivs no_new_privs = NoNewPrivs::kUnset;
   std::string domainname;

@@ -59,11 +59,13 @@ std::vector<uint64_t> busy_ticks(ResourceView& host) {
 }  // namespace
 
 SandboxResources::SandboxResources(int host_proc, UniqueFd host_sys, const cgroup::CgroupDirectories& groups,
-                                   const cgroup::Limits& unenforced)
+                                   const cgroup::Limits& unenforced,
+                                   std::optional<int64_t> boot_time_offset_ns)
     : host_proc_(host_proc),
       host_(vfs::create_host_resources(host_proc, std::move(host_sys))),
       usage_(groups, unenforced),
       start_ns_(clock_ns(CLOCK_BOOTTIME)),
+      uptime_offset_ns_(boot_time_offset_ns.value_or(-static_cast<int64_t>(start_ns_))),
       sampler_(host_proc),
       load_(start_ns_) {
   std::lock_guard guard(lock_);
@@ -165,7 +167,9 @@ Result<std::string> SandboxResources::vmstat() {
 
 // ---- time ----
 
-uint64_t SandboxResources::uptime_ns() { return clock_ns(CLOCK_BOOTTIME) - start_ns_; }
+uint64_t SandboxResources::uptime_ns() {
+  return clock_ns(CLOCK_BOOTTIME) + static_cast<uint64_t>(uptime_offset_ns_);
+}
 
 Result<void> SandboxResources::look_at_cpus(const Cpus& cpus) {
   CpuHistory::Look look{.now_ns = clock_ns(CLOCK_BOOTTIME),
@@ -229,8 +233,7 @@ Result<Activity> SandboxResources::activity() {
   activity.context_switches = tasks.switches;
   activity.forks = sentry_ ? sentry_->clone_count() + 1 : 1;
   // Interrupts are the host's, and no group's.
-  activity.boot_time_s =
-      (clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) + start_ns_) / kNanosecondsPerSecond;
+  activity.boot_time_s = (clock_ns(CLOCK_REALTIME) - uptime_ns()) / kNanosecondsPerSecond;
   return activity;
 }
 

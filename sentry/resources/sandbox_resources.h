@@ -23,8 +23,10 @@ class Sentry;
 class SandboxResources final : public ResourceView {
  public:
   // `host_proc` is an open directory of the host's /proc that outlives this; `host_sys` one of its /sys.
+  // `boot_time_offset_ns`: uptime is CLOCK_BOOTTIME and this; nothing: it counts from the sandbox's start.
   SandboxResources(int host_proc, UniqueFd host_sys, const cgroup::CgroupDirectories& groups,
-                   const cgroup::Limits& unenforced = {});
+                   const cgroup::Limits& unenforced = {},
+                   std::optional<int64_t> boot_time_offset_ns = std::nullopt);
   ~SandboxResources() override;
   // Until it is given there are no tasks. It must not end before forget_sentry() has returned.
   void set_sentry(Sentry& sentry);
@@ -72,7 +74,8 @@ class SandboxResources final : public ResourceView {
   const int host_proc_;
   const std::unique_ptr<ResourceView> host_;
   cgroup::UsageReader usage_;
-  const uint64_t start_ns_;  // CLOCK_BOOTTIME
+  const uint64_t start_ns_;         // CLOCK_BOOTTIME
+  const int64_t uptime_offset_ns_;  // to CLOCK_BOOTTIME
 
   std::mutex host_memory_lock_;
   std::shared_ptr<const HostMemory> host_memory_;  // host_memory_lock_

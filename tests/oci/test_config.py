@@ -322,7 +322,7 @@ def test_unknown_properties_are_no_error(folder):
 
 
 def test_what_is_not_supported_is_named(folder):
-    for change, word in (({"intelRdt": {"closID": "x"}}, "linux.intelRdt"), ({"timeOffsets": {"monotonic": {"secs": 1}}}, "linux.timeOffsets"),
+    for change, word in (({"intelRdt": {"closID": "x"}}, "linux.intelRdt"), 
                          ({"mountLabel": "x"}, "linux.mountLabel"),
                          ({"resources": {"rdma": {"mlx5_1": {"hcaHandles": 3}}}}, "linux.resources.rdma"),
                          ({"personality": {"domain": "BSD"}}, "linux.personality.domain")):

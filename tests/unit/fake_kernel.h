@@ -72,7 +72,7 @@ class FakeKernel : public KernelView {
   std::string describe_mapping(const TaskView&, uint64_t, uint64_t, const std::string& host_path) override {
     return host_path == hidden_path ? "" : "/inside" + host_path;
   }
-  uint64_t start_time_ns() override { return 0; }
+  int64_t start_time_ns() override { return 0; }
   std::string hostname() override { return "inner"; }
   const IdMap& uid_map() override { return uids; }
   const IdMap& gid_map() override { return gids; }

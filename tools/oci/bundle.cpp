@@ -192,6 +192,7 @@ SandboxConfig sandbox_config(const Bundle& bundle) {
   if (is_in_user_namespace() || ::geteuid() != 0)
     container.limits_above = ContainerConfig::LimitsAbove::kClamp;
   container.personality = bundle.personality;
+  container.clock_offsets = bundle.clock_offsets;
   container.umask = bundle.process.umask;
   container.no_new_privs = bundle.process.no_new_privs;
   if (bundle.has_new(NamespaceKind::kUts)) container.domainname = bundle.domainname;

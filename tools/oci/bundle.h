@@ -78,6 +78,7 @@ struct Bundle {
   std::shared_ptr<const platform::SeccompFilter> seccomp;  // null: none
   std::vector<std::string> masked_paths, read_only_paths;
   std::optional<unsigned long> personality;
+  std::vector<platform::ClockOffset> clock_offsets;
   std::vector<std::string> warnings;  // of what is done otherwise than it says
 
   bool has_new(platform::NamespaceKind kind) const;

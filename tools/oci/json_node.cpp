@@ -18,7 +18,7 @@ void Problems::note(const std::string& name, std::string reason, std::string adv
         .doing = fmt::format("use {}", name), .reason = std::move(reason), .advice = std::move(advice)};
 }
 
-JsonNode JsonNode::operator[](const char* key) const {
+JsonNode JsonNode::operator[](const std::string& key) const {
   std::string name = name_.empty() ? key : fmt::format("{}.{}", name_, key);
   if (!*this) return {nullptr, std::move(name), *problems_};
   if (!value_->is_object()) {
@@ -27,6 +27,15 @@ JsonNode JsonNode::operator[](const char* key) const {
   }
   auto found = value_->find(key);
   return {found == value_->end() ? nullptr : &*found, std::move(name), *problems_};
+}
+
+std::vector<std::string> JsonNode::keys() const {
+  std::vector<std::string> keys;
+  if (!*this) return keys;
+  if (!value_->is_object()) fail("it is no object");
+  if (value_->is_object())
+    for (const auto& item : value_->items()) keys.push_back(item.key());
+  return keys;
 }
 
 std::vector<JsonNode> JsonNode::items() const {
@@ -100,13 +109,7 @@ std::vector<std::string> JsonNode::texts() const {
 
 std::map<std::string, std::string> JsonNode::text_map() const {
   std::map<std::string, std::string> map;
-  if (!*this) return map;
-  if (!value_->is_object()) {
-    fail("it is no object");
-    return map;
-  }
-  for (const auto& [key, value] : value_->items())
-    map[key] = JsonNode(&value, fmt::format("{}.{}", name_, key), *problems_).text();
+  for (const std::string& key : keys()) map[key] = (*this)[key].text();
   return map;
 }
 

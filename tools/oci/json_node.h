@@ -39,7 +39,9 @@ class JsonNode {
   const std::string& name() const { return name_; }
   // The value itself, which must be there.
   const nlohmann::json& value() const { return *value_; }
-  JsonNode operator[](const char* key) const;
+  JsonNode operator[](const std::string& key) const;
+  // Of an object's values.
+  std::vector<std::string> keys() const;
   std::vector<JsonNode> items() const;
 
   std::string text(std::string_view fallback = "") const;

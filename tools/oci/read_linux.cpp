@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "sandbox/clock.h"
 #include "tools/oci/bundle.h"
 #include "tools/seccomp_profile.h"
 
@@ -21,7 +22,7 @@ struct NamespaceWord {
 constexpr NamespaceWord kNamespaces[] = {
     {"pid", NamespaceKind::kPid},       {"network", NamespaceKind::kNet}, {"mount", NamespaceKind::kMount},
     {"ipc", NamespaceKind::kIpc},       {"uts", NamespaceKind::kUts},     {"user", NamespaceKind::kUser},
-    {"cgroup", NamespaceKind::kCgroup},
+    {"cgroup", NamespaceKind::kCgroup}, {"time", NamespaceKind::kTime},
 };
 
 void read_namespaces(const JsonNode& node, Bundle& bundle) {
@@ -148,6 +149,31 @@ void read_personality(const JsonNode& node, Bundle& bundle) {
   node["flags"].refuse("flags are not defined by the specification yet");
 }
 
+void read_time_offsets(const JsonNode& node, Bundle& bundle) {
+  const std::vector<std::string> clocks = node.keys();
+  if (!clocks.empty() && !bundle.has_new(NamespaceKind::kTime))
+    return node.fail("there is no new time namespace whose clocks they could be",
+                     R"({"type": "time"} in linux.namespaces)");
+  constexpr int64_t kNanosecondsPerSecond = 1'000'000'000;
+  constexpr int64_t kLatest = INT64_MAX / kNanosecondsPerSecond / 2;  // KTIME_SEC_MAX / 2, as Linux takes it
+  for (const std::string& name : clocks) {
+    const JsonNode offset = node[name];
+    const bool is_boot_time = name == "boottime";
+    if (!is_boot_time && name != "monotonic") {
+      offset.fail("no time namespace has such a clock of its own", "monotonic or boottime");
+      continue;
+    }
+    const clockid_t clock = is_boot_time ? CLOCK_BOOTTIME : CLOCK_MONOTONIC;
+    const int64_t present = static_cast<int64_t>(clock_ns(clock) / kNanosecondsPerSecond);
+    bundle.clock_offsets.push_back(
+        {.clock = clock,
+         .seconds = offset["secs"] ? offset["secs"].number_between(-present, kLatest - present - 1) : 0,
+         .nanoseconds = offset["nanosecs"] ? static_cast<uint32_t>(offset["nanosecs"].number_between(
+                                                 0, kNanosecondsPerSecond - 1))
+                                           : 0});
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> namespace_names() {
@@ -186,7 +212,7 @@ void read_linux(const JsonNode& node, Bundle& bundle) {
   if (propagation.ends_with("slave") || propagation.ends_with("shared"))
     node["rootfsPropagation"].warn("what is mounted on the host later is not seen inside");
   node["mountLabel"].refuse("SELinux labels are not applied", "label=disable");
-  node["timeOffsets"].refuse("time namespaces are not supported");
+  read_time_offsets(node["timeOffsets"], bundle);
   node["intelRdt"].refuse("cache allocation is not supported");
   node["memoryPolicy"].refuse("memory policies are not supported");
   node["netDevices"].refuse("network devices are not moved", "let the engine do it");

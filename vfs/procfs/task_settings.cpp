@@ -134,6 +134,8 @@ constexpr TaskRow kRows[] = {
     where(TaskRow::Where::kProcess,
           if_on_host(task_file("autogroup", 0444, Access::kAnyone, generate_autogroup))),
     where(TaskRow::Where::kProcess, if_on_host(task_native("coredump_filter", 0644, Native::kOwnReadWrite))),
+    where(TaskRow::Where::kProcess,
+          if_on_host(task_file("timens_offsets", 0444, Access::kAnyone, task_verbatim))),
     where(TaskRow::Where::kProcess, if_on_host(task_file("timers", 0444, Access::kAnyone, generate_timers))),
     where(TaskRow::Where::kProcess, task_native("timerslack_ns", 0666, Native::kOwnReadWrite)),
 };

@@ -35,7 +35,7 @@ std::string_view state_words(char state, std::string_view host_words) {
 constexpr size_t kFirstField = 3;
 constexpr size_t kStartTime = 22;
 constexpr size_t kLastField = 52;
-constexpr uint64_t kNanosecondsPerTick = 10'000'000;  // USER_HZ is 100
+constexpr int64_t kNanosecondsPerTick = 10'000'000;  // USER_HZ is 100
 
 class StatFields {
  public:
@@ -82,9 +82,9 @@ Result<std::string> generate_stat(const TaskContext& context) {
   fields.set(6, std::to_string(ids.session));
   // Ticks since boot: the sandbox's, as /proc/uptime tells it.
   if (fields.has(kStartTime)) {
-    uint64_t start = context.kernel.start_time_ns() / kNanosecondsPerTick;
-    uint64_t host_start = parse_number<uint64_t>(fields.at(kStartTime)).value_or(0);
-    fields.set(kStartTime, std::to_string(host_start - std::min(host_start, start)));
+    const int64_t start = context.kernel.start_time_ns() / kNanosecondsPerTick;
+    const int64_t host_start = parse_number<int64_t>(fields.at(kStartTime)).value_or(0);
+    fields.set(kStartTime, std::to_string(std::max<int64_t>(host_start - start, 0)));
   }
   if (!check_access(context, Access::kPtrace)) {
     // As the kernel hides addresses from those who may not ptrace the task.
