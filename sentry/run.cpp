@@ -34,6 +34,7 @@
 #include "sentry/setup_ids.h"
 #include "sentry/signal_forwarder.h"
 #include "sentry/trace_service.h"
+#include "sentry/tracing_failure.h"
 
 namespace sandbox {
 
@@ -537,8 +538,8 @@ std::expected<RunOutcome, RunFailure> Run::run() {
 
   auto ended = platform_->run(*program, config_.argv, config_.environment);
   if (!ended)
-    return failure("run the workload", ended.error(),
-                   "run again with --log-level debug, and report this as a bug");
+    return tracing_failure("run the workload", ended.error(),
+                           "run again with --log-level debug, and report this as a bug");
   if (ended->exec_error)
     return std::unexpected(explain_exec_failure(*vfs_, caller, *program, *ended->exec_error));
   return finish(ended->wait_status);

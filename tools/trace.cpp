@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "platform/host_tracer.h"
+#include "sentry/tracing_failure.h"
 #include "tools/live_trace.h"
 #include "tools/messages.h"
 #include "tools/sandbox_options.h"
@@ -108,9 +109,9 @@ int trace_on_host(const TraceOptions& options, const std::vector<std::string>& p
     for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
     auto started = tracer.start(find_in_path(program[0]), program, environment);
     if (!started)
-      return report({.doing = "trace a new process",
-                     .reason = reason_of(started.error()),
-                     .advice = "`sandbox info` tells whether ptrace works here"});
+      return report(tracing_failure("trace a new process", started.error(),
+                                    "`sandbox info` tells whether ptrace works here")
+                        .error());
   }
   auto outcome = tracer.serve();
   running_tracer = nullptr;

@@ -2,6 +2,7 @@
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 
 from cases import SANDBOX, Skip, check, equal, main, refused, sandbox
@@ -197,6 +198,16 @@ def test_no_uts_namespace():
     result = sandbox_without_namespaces("uts", "run", "--", "true")
     equal(result.returncode, 0)
     check("UTS namespace" in result.stderr, result.stderr)
+
+
+def test_below_a_tracer():
+    if not shutil.which("strace"):
+        raise Skip("needs strace")
+    for verb in (["run", "--platform=notify"], ["run", "--platform=ptrace"], ["trace", "--host"]):
+        command = [SANDBOX, *verb, "--", "true"]
+        options = {"capture_output": True, "text": True, "stdin": subprocess.DEVNULL, "timeout": 100}
+        refused(subprocess.run(["strace", "-f", "-o", "/dev/null", *command], **options), "debugger", "strace without -f")
+        equal(subprocess.run(["strace", "-o", "/dev/null", *command], **options).returncode, 0)
 
 
 if __name__ == "__main__":
