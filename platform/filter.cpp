@@ -26,15 +26,19 @@ constexpr uint32_t kTraced = SECCOMP_RET_TRACE | kTracedCall;
 // For whom a filter is made: the engine, and whether a call is shown to the tracer before it passes or fails.
 struct Variant {
   EngineKind kind;
+  IdKeeper id_keeper;
   bool is_traced = false;
 };
 
-constexpr uint32_t verdict_of(const Action& action, Variant variant) {
+constexpr uint32_t verdict_of(Action action, Variant variant) {
+  if (action.kind == Action::Kind::kPassIds)
+    action.kind = variant.id_keeper == IdKeeper::kSentry ? Action::Kind::kEmulate : Action::Kind::kPass;
   if (variant.is_traced && (action.kind == Action::Kind::kPass || action.kind == Action::Kind::kDeny)) {
     return kTraced;
   }
   switch (action.kind) {
     case Action::Kind::kPass:
+    case Action::Kind::kPassIds:
       return SECCOMP_RET_ALLOW;
     case Action::Kind::kEmulate:
       return emulation(variant.kind);
@@ -119,7 +123,7 @@ constexpr bool is_same(const bpf::Program& left, const bpf::Program& right) {
 
 // Neighbours with the same program share a segment.
 // `traced` is null when nothing is: then this is a constant expression.
-constexpr std::vector<bpf::Segment> segments_of(EngineKind kind, const CallSet* traced) {
+constexpr std::vector<bpf::Segment> segments_of(EngineKind kind, IdKeeper id_keeper, const CallSet* traced) {
   auto is_traced = [&](uint32_t number) { return traced != nullptr && traced->contains(number); };
   const bool is_unknown_traced = is_traced(CallSet::kLimit);
   const bpf::Program unknown{bpf::statement(BPF_RET | BPF_K, is_unknown_traced ? kTraced : kUnknownCall)};
@@ -130,7 +134,7 @@ constexpr std::vector<bpf::Segment> segments_of(EngineKind kind, const CallSet* 
   };
   for (const SyscallRow& row : kSyscallRows) {
     if (row.number != next) add(next, unknown);
-    bpf::Program program = program_of(row, {kind, is_traced(row.number)});
+    bpf::Program program = program_of(row, {kind, id_keeper, is_traced(row.number)});
     if (traced != nullptr && row.name == "munmap") {
       bpf::Program longer = watch_loaders_end();
       bpf::append(longer, program);
@@ -144,7 +148,7 @@ constexpr std::vector<bpf::Segment> segments_of(EngineKind kind, const CallSet* 
   return segments;
 }
 
-constexpr bpf::Program build(EngineKind kind, const CallSet* traced) {
+constexpr bpf::Program build(EngineKind kind, IdKeeper id_keeper, const CallSet* traced) {
   // Another architecture's numbers (int 0x80) mean other calls: all of them are unknown, so that none of the
   // kernel's own table is ever reached and a program that tries one sees a plain error.
   bpf::Program program{
@@ -153,27 +157,32 @@ constexpr bpf::Program build(EngineKind kind, const CallSet* traced) {
       bpf::statement(BPF_RET | BPF_K, kUnknownCall),
       bpf::load(offsetof(seccomp_data, nr)),
   };
-  bpf::append(program, bpf::search(segments_of(kind, traced)));
+  bpf::append(program, bpf::search(segments_of(kind, id_keeper, traced)));
   if (program.size() > BPF_MAXINSNS) throw "the filter is longer than the kernel accepts";
   return program;
 }
 
-template <EngineKind kind>
+template <EngineKind kind, IdKeeper id_keeper>
 constexpr auto kFilter = [] {
-  std::array<sock_filter, build(kind, nullptr).size()> filter{};
-  std::ranges::copy(build(kind, nullptr), filter.begin());
+  std::array<sock_filter, build(kind, id_keeper, nullptr).size()> filter{};
+  std::ranges::copy(build(kind, id_keeper, nullptr), filter.begin());
   return filter;
 }();
 
 }  // namespace
 
-std::span<const sock_filter> filter_for(EngineKind kind) {
-  if (kind == EngineKind::kPtrace) return kFilter<EngineKind::kPtrace>;
-  return kFilter<EngineKind::kNotify>;
+std::span<const sock_filter> filter_for(EngineKind kind, IdKeeper id_keeper) {
+  const bool is_ptrace = kind == EngineKind::kPtrace;
+  if (id_keeper == IdKeeper::kSentry) {
+    if (is_ptrace) return kFilter<EngineKind::kPtrace, IdKeeper::kSentry>;
+    return kFilter<EngineKind::kNotify, IdKeeper::kSentry>;
+  }
+  if (is_ptrace) return kFilter<EngineKind::kPtrace, IdKeeper::kKernel>;
+  return kFilter<EngineKind::kNotify, IdKeeper::kKernel>;
 }
 
-std::vector<sock_filter> tracing_filter_for(EngineKind kind, const CallSet& traced) {
-  return build(kind, &traced);
+std::vector<sock_filter> tracing_filter_for(EngineKind kind, IdKeeper id_keeper, const CallSet& traced) {
+  return build(kind, id_keeper, &traced);
 }
 
 Action decide_call(EngineKind kind, uint32_t number, const std::array<uint64_t, 6>& registers) {
@@ -187,7 +196,8 @@ Action decide_call(EngineKind kind, uint32_t number, const std::array<uint64_t, 
       }
     }
   }
-  return decide_syscall(number, registers);
+  const Action action = decide_syscall(number, registers);
+  return action.kind == Action::Kind::kPassIds ? Action{Action::Kind::kPass} : action;
 }
 
 }  // namespace sandbox::platform

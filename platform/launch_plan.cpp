@@ -16,11 +16,11 @@ PreparedPlan::PreparedPlan(const LaunchOptions& options) : copies_(options.descr
   plan.options = &options;
   plan.loader = loader_image();
   plan.init = init_image();
-  plan.filter = filter_for(options.engine);
+  plan.filter = filter_for(options.engine, options.id_keeper);
   // With a profile the tracer must know when the loader ends, even if it traces nothing.
   if (options.observer != nullptr || options.profile != nullptr) {
-    tracing_filter_ =
-        tracing_filter_for(options.engine, options.observer != nullptr ? options.traced : CallSet{});
+    tracing_filter_ = tracing_filter_for(options.engine, options.id_keeper,
+                                         options.observer != nullptr ? options.traced : CallSet{});
     plan.filter = tracing_filter_;
   }
   if (options.profile != nullptr) {

@@ -15,6 +15,7 @@
 #include "platform/exec_image.h"
 #include "platform/intercepted_call.h"
 #include "platform/namespace_kind.h"
+#include "sandbox/credentials.h"
 #include "sandbox/id_map.h"
 #include "sandbox/result.h"
 #include "sandbox/unique_fd.h"
@@ -59,11 +60,6 @@ struct PassedFd {
   int target;  // in the workload
 };
 
-// capabilities(7), a bit each.
-struct CapabilitySets {
-  uint64_t bounding = 0, permitted = 0, effective = 0, inheritable = 0, ambient = 0;
-};
-
 struct ResourceLimit {
   int resource;  // RLIMIT_*
   rlimit limit;
@@ -76,6 +72,9 @@ struct ClockOffset {
   uint32_t nanoseconds;
 };
 
+// Who keeps the ids of tasks: user and group ids that getuid(2) and its kin tell.
+enum class IdKeeper { kKernel, kSentry };
+
 struct LaunchOptions {
   EngineKind engine = EngineKind::kNotify;
   // Those to create; kUser and kMount always are. The others are the sentry's own where they are not named.
@@ -85,6 +84,7 @@ struct LaunchOptions {
   uid_t uid = 0;  // ids inside, set before the program starts
   gid_t gid = 0;
   std::vector<gid_t> groups;
+  IdKeeper id_keeper = IdKeeper::kKernel;
   CapabilitySets capabilities;
   std::string hostname, domainname;                              // empty: leave as it is
   enum class Init { kBuiltIn, kProgram } init = Init::kBuiltIn;  // who is PID 1

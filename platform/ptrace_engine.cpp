@@ -64,7 +64,7 @@ void PtraceEngine::on_seccomp_stop(pid_t tid, const Registers& registers) {
   } else if (event.number == SYS_close_range && is_closing_reserved(event)) {
     call.settle();
     close_range_around(tid, registers);
-  } else if (decide_syscall(event.number, event.args).kind == Action::Kind::kEmulate) {
+  } else if (decide_syscall(event.number, event.args).reaches_handler()) {
     supervisor_.on_syscall(call);
   } else {
     // A filter of the workload's own said RET_TRACE: without a tracer that is ENOSYS.

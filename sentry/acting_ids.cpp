@@ -6,6 +6,9 @@
 
 #include <algorithm>
 
+#include "sentry/call.h"
+#include "sentry/sentry.h"
+
 namespace sandbox {
 
 Result<ActingIds> ActingIds::of(const Credentials& credentials, const IdMap& uids, const IdMap& gids) {
@@ -18,6 +21,12 @@ Result<ActingIds> ActingIds::of(const Credentials& credentials, const IdMap& uid
     if (auto outside = gids.to_outside(group)) ids.groups.push_back(*outside);
   std::ranges::sort(ids.groups);
   return ids;
+}
+
+Result<ActingIds> ActingIds::of(Call& call) {
+  Sentry& sentry = call.sentry();
+  const bool is_kept = call.task().own_ids() != nullptr;
+  return of(is_kept ? Credentials{} : call.credentials(), sentry.uid_map(), sentry.gid_map());
 }
 
 bool ActingIds::are_own() const {

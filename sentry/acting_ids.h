@@ -13,6 +13,8 @@
 
 namespace sandbox {
 
+class Call;
+
 struct ActingIds {
   uid_t uid;
   gid_t gid;
@@ -20,6 +22,8 @@ struct ActingIds {
 
   // Errors: EACCES when an id has no place in the sentry's namespace.
   static Result<ActingIds> of(const Credentials& credentials, const IdMap& uids, const IdMap& gids);
+  // Where the sentry keeps the caller's ids the kernel knows the one it has.
+  static Result<ActingIds> of(Call& call);
   // Whether the sentry has these ids itself.
   bool are_own() const;
   // Steps that make an errand act with these ids and without the sentry's capabilities; none when they are

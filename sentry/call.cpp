@@ -55,6 +55,13 @@ Result<PathArgument> Call::path_at_nofollow(DirFd directory, GuestPtr<const char
   return path_at(directory, path, inverted);
 }
 
+Result<TaskPtr> Call::task_called(pid_t inside_tid) {
+  if (inside_tid == 0) return task_;
+  for (const TaskPtr& task : sentry_.tasks().all())
+    if (task->inside_ids(sentry_.host_proc()).tid == inside_tid) return task;
+  return err(ESRCH);
+}
+
 Result<UniqueFd> Call::descriptor(Fd fd) {
   if (fd < 0) return err(EBADF);
   UniqueFd copy = TRY(task_->descriptor(fd));

@@ -103,6 +103,9 @@ class Call {
   // For calls that follow only with AT_SYMLINK_FOLLOW (linkat, the l-calls).
   Result<PathArgument> path_at_nofollow(DirFd directory, GuestPtr<const char> path, int at_flags = 0);
 
+  // The task that the caller means by a pid of its own namespace, 0 being itself. Errors: ESRCH.
+  Result<TaskPtr> task_called(pid_t inside_tid);
+
   // A duplicate of the caller's descriptor. Errors: EBADF.
   Result<UniqueFd> descriptor(Fd fd);
   // What the descriptor refers to in the VFS. Errors: EBADF.

@@ -31,8 +31,8 @@ constexpr Handler pick() {
 
 template <size_t rule_count>
 consteval IsEmulated is_emulated(const Policy<rule_count>& policy) {
-  bool can_be = policy.default_action.kind == Action::Kind::kEmulate;
-  for (const Rule& rule : policy.rules) can_be |= rule.action.kind == Action::Kind::kEmulate;
+  bool can_be = policy.default_action.reaches_handler();
+  for (const Rule& rule : policy.rules) can_be |= rule.action.reaches_handler();
   return can_be ? IsEmulated::kYes : IsEmulated::kNo;
 }
 

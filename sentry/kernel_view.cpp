@@ -90,6 +90,8 @@ TaskView SentryKernelView::view_of(Task& task, Task::InsideIds ids) {
   view.root = vfs.display_path(vfs.root(), fs->root);
   view.umask = fs->umask;
   view.has_no_new_privs = task.no_new_privs() == NoNewPrivs::kSet;
+  if (auto ids = task.own_ids())
+    view.kept = std::make_shared<const TaskView::Kept>(ids->credentials(), ids->capabilities.sets);
   return view;
 }
 

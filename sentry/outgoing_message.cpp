@@ -31,8 +31,7 @@ Result<void> check_claimed(Call& call, const ucred& claimed) {
 }  // namespace
 
 Result<OutgoingMessage> OutgoingMessage::read(Call& call, int socket, const Source& source) {
-  Sentry& sentry = call.sentry();
-  OutgoingMessage message(TRY(ActingIds::of(call.credentials(), sentry.uid_map(), sentry.gid_map())));
+  OutgoingMessage message(TRY(ActingIds::of(call)));
   TRY(message.read_control(call, source));
   TRY(message.read_data(call, socket, source));
   message.address_ = source.address;

@@ -52,7 +52,7 @@ constexpr int kRootCapabilities[] = {
     CAP_SETGID,     CAP_SETUID,       CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_NET_RAW,
     CAP_SYS_CHROOT, CAP_MKNOD,        CAP_SETFCAP, CAP_AUDIT_WRITE,      CAP_SYS_ADMIN};
 
-platform::CapabilitySets capabilities_of(uid_t uid) {
+CapabilitySets capabilities_of(uid_t uid) {
   uint64_t set = 0;
   if (uid == 0)
     for (int capability : kRootCapabilities) set |= uint64_t{1} << capability;
@@ -231,9 +231,12 @@ Configured<void> Run::prepare() {
   choose_namespaces();
   launch_.uid_map = ids_.uid_map;
   launch_.gid_map = ids_.gid_map;
-  launch_.uid = ids_.uid;
-  launch_.gid = ids_.gid;
-  launch_.groups = ids_.groups;
+  launch_.id_keeper = ids_.keeper;
+  if (ids_.keeper == platform::IdKeeper::kKernel) {
+    launch_.uid = ids_.uid;
+    launch_.gid = ids_.gid;
+    launch_.groups = ids_.groups;
+  }
   if (!config_.container) launch_.hostname = config_.hostname;
   launch_.init = config_.init;
   launch_.umask = umask_;
@@ -508,8 +511,12 @@ std::expected<RunOutcome, RunFailure> Run::run() {
   signals_ = std::make_unique<SignalForwarder>();
   prepare_trace_service();
   pid_t first = platform_->first_task();
-  sentry_->add_first_task(first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_},
-                          config_.container ? config_.container->no_new_privs : NoNewPrivs::kSet);
+  sentry_->add_first_task(
+      first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_},
+      config_.container ? config_.container->no_new_privs : NoNewPrivs::kSet,
+      ids_.keeper == platform::IdKeeper::kSentry
+          ? std::optional(TaskIds::of(ids_.uid, ids_.gid, ids_.groups, launch_.capabilities))
+          : std::nullopt);
   pid_t init = config_.container ? 0 : sentry_->parent_of_first_task(first);
   if (init != 0) kernel_view_->set_init(init);
   // Before others can find it, so that they find it as what it is; a request waits for the service to start.

@@ -112,6 +112,8 @@ std::string SandboxSurroundings::command_of(pid_t host_tid) {
 }
 
 std::optional<Credentials> SandboxSurroundings::credentials_of(pid_t host_tid) {
+  TaskPtr task = sentry_.tasks().find(host_tid);
+  if (auto ids = task ? task->own_ids() : nullptr) return ids->credentials();
   auto status = read_task_status(sentry_.host_proc(), host_tid);
   if (!status) return std::nullopt;
   return credentials_in(*status, sentry_.uid_map(), sentry_.gid_map());

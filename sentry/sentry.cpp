@@ -60,11 +60,13 @@ Sentry::Sentry(SentryParts parts)
 
 Sentry::~Sentry() = default;
 
-void Sentry::add_first_task(pid_t host_tid, FsContext::Snapshot fs, NoNewPrivs no_new_privs) {
+void Sentry::add_first_task(pid_t host_tid, FsContext::Snapshot fs, NoNewPrivs no_new_privs,
+                            std::optional<TaskIds> ids) {
   auto process = std::make_shared<Process>(host_tid, std::make_shared<Program>());
   auto task = std::make_shared<Task>(host_tid, std::move(process), std::make_shared<FsContext>(std::move(fs)),
                                      Task::FileTable::kOfProcess);
   task->set_no_new_privs(no_new_privs);
+  if (ids) task->set_own_ids(*std::move(ids));
   tasks_.add(std::move(task));
 }
 
@@ -127,6 +129,11 @@ std::optional<platform::ExecImage> Sentry::take_exec_image(pid_t host_tgid) {
   auto task =
       std::make_shared<Task>(host_tgid, std::move(process), caller->fs(), Task::FileTable::kOfProcess);
   task->set_no_new_privs(caller->no_new_privs());
+  if (auto ids = caller->own_ids()) {
+    TaskIds after = *ids;
+    after.note_exec();
+    task->set_own_ids(std::move(after));
+  }
   tasks_.add(std::move(task));
   return std::move(exec->image);
 }

@@ -58,7 +58,8 @@ class Sentry final : public platform::Supervisor {
   ~Sentry() override;
 
   // The first process, before it runs.
-  void add_first_task(pid_t host_tid, FsContext::Snapshot fs, NoNewPrivs no_new_privs);
+  void add_first_task(pid_t host_tid, FsContext::Snapshot fs, NoNewPrivs no_new_privs,
+                      std::optional<TaskIds> ids = std::nullopt);
   // The host pid of its parent inside the sandbox: the built-in init; 0 when it is process 1 itself.
   pid_t parent_of_first_task(pid_t host_tid);
 

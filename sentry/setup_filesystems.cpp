@@ -12,6 +12,7 @@
 #include "vfs/cgroupfs/cgroupfs.h"
 #include "vfs/devfs/devfs.h"
 #include "vfs/hostfs/hostfs.h"
+#include "vfs/hostfs/recorded_owners.h"
 #include "vfs/overlayfs/overlayfs.h"
 #include "vfs/procfs/procfs.h"
 #include "vfs/sysfs/sysfs.h"
@@ -97,6 +98,11 @@ FilesystemSetup::FilesystemSetup(const SandboxConfig& config, const WorkloadIds&
 
 FilesystemSetup::~FilesystemSetup() = default;
 
+vfs::OwnerMaps FilesystemSetup::owners(const char* attribute) const {
+  const bool has_records = ids_.keeper == platform::IdKeeper::kSentry;
+  return {ids_.uid_map, ids_.gid_map, has_records ? attribute : nullptr};
+}
+
 // What the sentry itself copies into memory is charged to its own group, so the workload's limit bounds it
 // here.
 uint64_t FilesystemSetup::largest_tmpfs() const {
@@ -112,7 +118,7 @@ Result<FilesystemSetup::FilesystemPtr> FilesystemSetup::new_tmpfs(TmpfsOptions o
                             .source = "tmpfs",
                             .options = tmpfs_options_text(options),
                             .policy = vfs::CachePolicy::kTrust,
-                            .owners = {ids_.uid_map, ids_.gid_map}};
+                            .owners = owners(vfs::kMemoryOwnerRecordXattr)};
   return vfs::create_hostfs(std::move(hostfs));
 }
 
@@ -123,7 +129,7 @@ Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::clone(const std::str
   if (!tree)
     return failure(doing, tree.error(), "create it first, correct its name, or leave the option out");
   vfs::HostFsOptions hostfs{
-      .root = *std::move(tree), .policy = policy, .owners = {ids_.uid_map, ids_.gid_map}};
+      .root = *std::move(tree), .policy = policy, .owners = owners(vfs::kOwnerRecordXattr)};
   auto filesystem = vfs::create_hostfs(std::move(hostfs));
   if (!filesystem) return failure(doing, filesystem.error(), "look whether you may read it");
   return *std::move(filesystem);
@@ -155,7 +161,10 @@ Configured<UniqueFd> FilesystemSetup::upper_layer() {
 
 Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::layered_root() {
   std::string doing = fmt::format("use {} as the root", config_.rootfs);
-  vfs::OverlayOptions options{.owners = {ids_.uid_map, ids_.gid_map}};
+  const bool is_on_disk = config_.overlay == SandboxConfig::Overlay::kDirectory;
+  vfs::OverlayOptions options{.owners =
+                                  owners(is_on_disk ? vfs::kOwnerRecordXattr : vfs::kMemoryOwnerRecordXattr)};
+  if (options.owners.record != nullptr) options.lower_record = vfs::kOwnerRecordXattr;
   if (!config_.is_root_read_only) {
     auto upper = upper_layer();
     if (!upper) return std::unexpected(upper.error());
@@ -403,6 +412,8 @@ Configured<std::unique_ptr<vfs::Vfs>> FilesystemSetup::build() {
                    "`sandbox info` tells what is missing");
   vfs_ = *std::move(created);
   vfs_shared_ = vfs_.get();
+  if (ids_.keeper == platform::IdKeeper::kSentry)
+    vfs_->set_object_owners(std::make_unique<vfs::RecordedOwners>(ids_.uid_map, ids_.gid_map));
   if (auto done = mount_root(); !done) return std::unexpected(done.error());
   if (config_.container) {
     if (auto done = mount_container(*config_.container); !done) return std::unexpected(done.error());

@@ -15,6 +15,7 @@
 #include "sentry/oci/terminal.h"
 #include "sentry/setup_ids.h"
 #include "vfs/core/vfs.h"
+#include "vfs/hostfs/host_calls.h"
 
 namespace sandbox {
 
@@ -69,6 +70,9 @@ class FilesystemSetup {
                             const std::string& doing, const std::string& source,
                             const std::string& shown_root = "");
 
+  // How owners of the host's objects are shown: by the maps, and where the sentry keeps ids by records that
+  // `attribute` holds.
+  vfs::OwnerMaps owners(const char* attribute) const;
   uint64_t largest_tmpfs() const;  // bytes; 0: half of the host's memory
   Result<FilesystemPtr> new_tmpfs(TmpfsOptions options);
   Configured<FilesystemPtr> clone(const std::string& doing, const std::string& path, MountAccess access,

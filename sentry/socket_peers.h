@@ -17,6 +17,7 @@ class SocketPeers {
   struct Peer {
     pid_t tgid = 0;  // as the workload sees it
     pid_t host_tgid = 0;
+    std::optional<std::pair<uid_t, gid_t>> ids;  // where the sentry keeps them
   };
   void add(pid_t errand, Peer peer);
   // The number is a new process's of the workload, or nothing was connected after all.

@@ -102,7 +102,24 @@ std::shared_ptr<const Credentials> Task::last_credentials() const {
   return credentials_;
 }
 
+std::shared_ptr<const TaskIds> Task::own_ids() const {
+  std::lock_guard guard(lock_);
+  return own_ids_;
+}
+
+void Task::set_own_ids(TaskIds ids) {
+  std::lock_guard guard(lock_);
+  credentials_ = std::make_shared<const Credentials>(ids.credentials());
+  own_ids_ = std::make_shared<const TaskIds>(std::move(ids));
+  are_credentials_stale_.store(false, std::memory_order_release);
+}
+
 void Task::inherit_credentials(const Task& parent) {
+  auto ids = parent.own_ids();
+  {
+    std::lock_guard guard(lock_);
+    own_ids_ = std::move(ids);
+  }
   if (parent.are_credentials_stale_.load(std::memory_order_acquire)) return;
   auto inherited = parent.last_credentials();
   std::lock_guard guard(lock_);

@@ -17,6 +17,7 @@
 #include "platform/exec_image.h"
 #include "sandbox/credentials.h"
 #include "sandbox/id_map.h"
+#include "sentry/task_ids.h"
 #include "vfs/core/types.h"
 
 namespace sandbox {
@@ -129,6 +130,9 @@ class Task {
   // The kernel is about to change them.
   void forget_credentials() { are_credentials_stale_.store(true, std::memory_order_release); }
   void inherit_credentials(const Task& parent);
+  // The ids that the sentry keeps for the task; null: the kernel's count.
+  std::shared_ptr<const TaskIds> own_ids() const;
+  void set_own_ids(TaskIds ids);
 
   NoNewPrivs no_new_privs() const { return no_new_privs_.load(std::memory_order_relaxed); }
   void set_no_new_privs(NoNewPrivs value) { no_new_privs_.store(value, std::memory_order_relaxed); }
@@ -152,6 +156,7 @@ class Task {
   mutable std::mutex lock_;
   std::shared_ptr<FsContext> fs_;                   // lock_
   std::shared_ptr<const Credentials> credentials_;  // lock_
+  std::shared_ptr<const TaskIds> own_ids_;          // lock_
   std::atomic<bool> are_credentials_stale_{true};
   std::atomic<FileTable> files_;
   std::atomic<Interrupted> interrupted_{Interrupted::kNo};

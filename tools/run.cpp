@@ -192,6 +192,15 @@ Parsed<void> fill_root(const RunOptions& options, const std::optional<image::Pro
   return {};
 }
 
+// An image on the host's network finds names as the host does.
+void add_name_service(SandboxConfig& config) {
+  for (const char* path : {"/etc/resolv.conf", "/etc/hosts"}) {
+    auto source = real_path(path);
+    const bool is_bound = std::ranges::count(config.binds, path, &BindMount::destination) != 0;
+    if (source && !is_bound) config.binds.push_back({*source, path, BindMount::Access::kReadOnly});
+  }
+}
+
 // --bind and --ro-bind in the order in which they were typed: a later one may lie on an earlier one.
 Parsed<void> fill_mounts(const CLI::App& app, const RunOptions& options, SandboxConfig& config) {
   size_t next_bind = 0, next_read_only_bind = 0;
@@ -202,6 +211,7 @@ Parsed<void> fill_mounts(const CLI::App& app, const RunOptions& options, Sandbox
       config.binds.push_back(
           TRY(parse_bind(options.read_only_binds[next_read_only_bind++], BindMount::Access::kReadOnly)));
   }
+  if (!options.image.empty() && config.network == SandboxConfig::Network::kHost) add_name_service(config);
   for (const std::string& text : options.tmpfs) config.tmpfs.push_back(TRY(parse_tmpfs(text)));
   if (config.rootfs == "/" && config.layers.empty())
     config.masked_paths = TRY(secrets_to_mask(options.shown, config.binds));

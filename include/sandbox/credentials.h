@@ -8,6 +8,12 @@
 
 namespace sandbox {
 
+// capabilities(7), a bit each: bit N is capability N.
+struct CapabilitySets {
+  uint64_t bounding = 0, permitted = 0, effective = 0, inheritable = 0, ambient = 0;
+  bool operator==(const CapabilitySets&) const = default;
+};
+
 // The Linux analogue is struct cred (credentials(7)). One immutable snapshot is shared by readers.
 struct Credentials {
   uid_t uid = 0, euid = 0, suid = 0, fsuid = 0;

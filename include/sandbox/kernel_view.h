@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,12 @@ struct TaskView {
   // The auxiliary vector its program was started with, as /proc/PID/auxv holds it (AT_NULL included);
   // empty: the host kernel's own record is right.
   std::string auxv;
+  // Where the sentry keeps ids and capabilities; null: the host kernel's record is right.
+  struct Kept {
+    Credentials ids;
+    CapabilitySets capabilities;
+  };
+  std::shared_ptr<const Kept> kept;
 };
 
 // Implemented by the sentry; every method is safe to call from any engine thread.

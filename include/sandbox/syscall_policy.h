@@ -15,12 +15,14 @@ namespace sandbox {
 struct Action {
   enum class Kind : uint8_t {
     kPass,     // the kernel runs it, without a stop
+    kPassIds,  // the same, unless the sentry keeps the tasks' ids: then as kEmulate
     kEmulate,  // the sentry's handler answers it
     kExec,     // stops at the tracer on both engines: it changes registers
     kDeny,     // fails with `errno_value`
   };
   Kind kind;
   int errno_value = 0;
+  constexpr bool reaches_handler() const { return kind == Kind::kEmulate || kind == Kind::kPassIds; }
   constexpr bool operator==(const Action&) const = default;
 };
 
@@ -100,6 +102,7 @@ struct Policy {
 namespace policy_words {
 
 inline constexpr Policy<0> PASS{{Action::Kind::kPass}};
+inline constexpr Policy<0> PASS_IDS{{Action::Kind::kPassIds}};
 inline constexpr Policy<0> EMULATE{{Action::Kind::kEmulate}};
 inline constexpr Policy<0> EXEC{{Action::Kind::kExec}};
 constexpr Policy<0> DENY(int errno_value) { return {{Action::Kind::kDeny, errno_value}}; }

@@ -66,6 +66,8 @@ std::string action_word(const Action& action) {
   switch (action.kind) {
     case Action::Kind::kPass:
       return "PASS";
+    case Action::Kind::kPassIds:
+      return "PASS_IF";
     case Action::Kind::kEmulate:
       return "EMULATE";
     case Action::Kind::kExec:

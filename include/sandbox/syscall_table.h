@@ -25,9 +25,9 @@ struct SyscallRow {
   }
   // Whether some call of this number reaches a handler, which must then exist.
   constexpr bool can_emulate() const {
-    if (default_action.kind == Action::Kind::kEmulate) return true;
+    if (default_action.reaches_handler()) return true;
     for (const Rule& rule : rules)
-      if (rule.action.kind == Action::Kind::kEmulate) return true;
+      if (rule.action.reaches_handler()) return true;
     return false;
   }
   // What the filter does with this call: the table's own reading of its rules, free of BPF.

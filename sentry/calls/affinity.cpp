@@ -50,21 +50,12 @@ class CpuMask {
   std::array<uint64_t, kMaximumCpus / 64> words_{};
 };
 
-// The task that the caller means by a pid of its own namespace. Errors: ESRCH.
-Result<TaskPtr> task_called(Call& call, pid_t inside_tid) {
-  if (inside_tid == 0) return call.task_ptr();
-  Sentry& sentry = call.sentry();
-  for (const TaskPtr& task : sentry.tasks().all())
-    if (task->inside_ids(sentry.host_proc()).tid == inside_tid) return task;
-  return err(ESRCH);
-}
-
 size_t mask_length(uint64_t size) { return std::min<size_t>(static_cast<uint32_t>(size), kMaximumCpus / 8); }
 
 }  // namespace
 
 SyscallResult sys_sched_getaffinity(Call& call, Pid pid, Size size, OutCpuSet pointer) {
-  TaskPtr task = TRY(task_called(call, pid));
+  TaskPtr task = TRY(call.task_called(pid));
   // The kernel checks the buffer's size, which depends on how many CPUs it could have.
   CpuMask real;
   long length =
@@ -84,7 +75,7 @@ SyscallResult sys_sched_setaffinity(Call& call, Pid pid, Size size, CpuSetPtr po
   if (cpus.size() == allowed.size()) return Reply::run_natively();
   CpuMask wanted;
   TRY(call.memory().read_bytes(pointer.address, wanted.bytes(mask_length(size))));
-  TaskPtr task = TRY(task_called(call, pid));
+  TaskPtr task = TRY(call.task_called(pid));
   CpuMask shown(cpus);
   if ((wanted & shown).is_empty()) return err(EINVAL);
   // Of other processes the kernel judges who may.

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 
 #include <csignal>
+#include <tuple>
 
 #include "sentry/acting_ids.h"
 #include "sentry/calls/handlers.h"
@@ -83,8 +84,9 @@ SyscallResult sys_connect(Call& call, Fd sockfd, InSockaddr pointer, Length leng
     return 0;
   }
   Sentry& sentry = call.sentry();
-  ActingIds ids = TRY(ActingIds::of(call.credentials(), sentry.uid_map(), sentry.gid_map()));
-  SocketPeers::Peer peer{call.task().inside_ids(sentry.host_proc()).tgid, call.task().host_tgid()};
+  ActingIds ids = TRY(ActingIds::of(call));
+  SocketPeers::Peer peer{call.task().inside_ids(sentry.host_proc()).tgid, call.task().host_tgid(), {}};
+  if (call.task().own_ids() != nullptr) peer.ids = {call.credentials().euid, call.credentials().egid};
   auto connection = std::make_shared<Connection>(std::move(socket), std::move(target), std::move(ids), peer,
                                                  sentry.socket_peers());
   return sentry.parked_calls().run(call, [connection] { return connect_for(*connection); });
@@ -103,6 +105,7 @@ SyscallResult sys_getsockopt(Call& call, Fd sockfd, SocketLevel, SocketOption op
   if (option == SO_PEERPIDFD) return tell_peer_pidfd(call, *peer, value, length);
   ucred shown{peer->tgid, call.sentry().uid_map().to_inside(credentials.uid),
               call.sentry().gid_map().to_inside(credentials.gid)};
+  if (peer->ids) std::tie(shown.uid, shown.gid) = *peer->ids;
   return write_option(call, value, length, std::as_bytes(std::span(&shown, 1)));
 }
 

@@ -59,7 +59,7 @@ struct ContainerConfig {
   // Where the configuration has a map: the container's ids to the caller's.
   std::optional<IdMap> uid_map, gid_map;
 
-  platform::CapabilitySets capabilities;
+  CapabilitySets capabilities;
   std::vector<platform::ResourceLimit> limits;
   enum class LimitsAbove { kFail, kClamp } limits_above = LimitsAbove::kFail;  // the caller's own hard limits
   std::optional<unsigned long> personality;

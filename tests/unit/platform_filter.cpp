@@ -47,6 +47,7 @@ uint32_t expected_from_table(EngineKind kind, const SyscallRow& row, const Regis
   const Action action = row.decide(registers);
   switch (action.kind) {
     case Action::Kind::kPass:
+    case Action::Kind::kPassIds:
       return SECCOMP_RET_ALLOW;
     case Action::Kind::kEmulate:
       return emulation(kind);

@@ -145,7 +145,9 @@ Parsed<void> LayerStore::add(const Layer& layer, const Blob& blob) {
       ::mkdirat(root_.get(), (item + "/tree").c_str(), 0755) != 0)
     return store_failure(doing);
   auto tree = open_beneath(root_.get(), item + "/tree", O_RDONLY | O_DIRECTORY);
-  if (!tree) return store_failure(doing, tree.error());
+  // What a layer without an entry for its root shows, whatever the caller's umask.
+  if (!tree || ::fchmod(tree->get(), 0755) != 0)
+    return store_failure(doing, tree ? Errno::last() : tree.error());
   auto unpacked = unpack_layer(layer, blob, tree->get());
   if (unpacked) return move_into_place(item, layer.diff_id);
   clear_unpacking();

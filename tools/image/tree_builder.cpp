@@ -278,6 +278,7 @@ Worded<void> TreeBuilder::add(archive* reader, archive_entry* entry) {
       return add_special(place, attributes, entry);
     case S_IFCHR:
     case S_IFBLK:
+      if (ownership_ == Ownership::kNative) return {};
       attributes.record.mode |= type;
       attributes.record.device = makedev(archive_entry_rdevmajor(entry), archive_entry_rdevminor(entry));
       return add_file(place, attributes, nullptr);

@@ -27,7 +27,7 @@ struct LayerLimits {
 //   what the layer does not have or to a directory, an unknown type, the limits;
 // - taken as relative to the root: absolute names;
 // - the last one counts: the same name twice;
-// - no device is made: an empty file with an owner record stands for it;
+// - no device is made: where owners are recorded, an empty file with a record stands for it;
 // - dropped: sockets' and others' extended attributes but user.* and security.capability, and of those
 //   the ones by which overlays and owner records are kept; aufs's own `.wh..wh.` names.
 // Whiteouts stay as `.wh.NAME` and `.wh..wh..opq`, which the overlay understands.

@@ -29,7 +29,7 @@ struct Process {
   std::string cwd = "/";
   SandboxConfig::User user{};
   mode_t umask = 022;
-  platform::CapabilitySets capabilities;
+  CapabilitySets capabilities;
   std::vector<platform::ResourceLimit> limits;
   bool has_terminal = false;
   unsigned short console_height = 0, console_width = 0;

@@ -94,7 +94,10 @@ Result<void> Vfs::mknod(const Caller& caller, const Location& base, std::string_
   if (parent.has_trailing_slash) return err(ENOENT);
   TRY(check_create(caller, parent));
   bool is_device = type == S_IFCHR || type == S_IFBLK;
-  if (is_device && !(type == S_IFCHR && device == 0)) return err(EPERM);  // as in any user namespace
+  const bool can_show = parent.directory.dentry->inode()->filesystem().shows_devices() &&
+                        caller.credentials.has_capability(CAP_MKNOD);
+  // As in any user namespace.
+  if (is_device && !(type == S_IFCHR && device == 0) && !can_show) return err(EPERM);
   NewNode node = TRY(owned_by_caller(caller, parent.directory, type | ((mode & 07777) & ~caller.umask)));
   node.device = device;
   TRY(create_at(parent, node));

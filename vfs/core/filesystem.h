@@ -30,6 +30,8 @@ class Filesystem {
   virtual Result<struct statfs> statfs() = 0;
   // Whether what is written here takes memory, and no disk.
   virtual bool is_in_memory() { return false; }
+  // Whether a device that cannot be made is kept as one that is only shown.
+  virtual bool shows_devices() const { return false; }
   // Third field of mountinfo, the device of directories of this file system.
   virtual dev_t device() = 0;
   // What mountinfo prints as source and as super options ("overlay", "rw,size=65536k").

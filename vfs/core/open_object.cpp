@@ -26,12 +26,21 @@ class AnonymousFilesystem : public Filesystem {
 class OpenObject : public Inode {
  public:
   OpenObject(Filesystem& filesystem, UniqueFd fd, mode_t type, ObjectOrigin origin, const IdMap& uid_map,
-             const IdMap& gid_map)
-      : Inode(filesystem, type), fd_(std::move(fd)), origin_(origin), uid_map_(uid_map), gid_map_(gid_map) {}
+             const IdMap& gid_map, const ObjectOwners* owners)
+      : Inode(filesystem, type),
+        fd_(std::move(fd)),
+        origin_(origin),
+        uid_map_(uid_map),
+        gid_map_(gid_map),
+        owners_(owners) {}
 
   Result<Attributes> getattr() override {
     Attributes attributes;
     TRY(host_status(::statx(fd_.get(), "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &attributes)));
+    if (owners_ != nullptr) {
+      owners_->show(fd_.get(), attributes);
+      return attributes;
+    }
     attributes.stx_uid = uid_map_.to_inside(attributes.stx_uid);
     attributes.stx_gid = gid_map_.to_inside(attributes.stx_gid);
     return attributes;
@@ -39,6 +48,7 @@ class OpenObject : public Inode {
 
   Result<void> setattr(const AttributeChange& change) override {
     TRY(check_changeable());
+    if (owners_ != nullptr) return owners_->change(fd_.get(), change);
     std::string path = host_path();
     if (change.uid || change.gid) {
       uid_t uid = static_cast<uid_t>(-1);
@@ -131,6 +141,7 @@ class OpenObject : public Inode {
   const ObjectOrigin origin_;
   const IdMap& uid_map_;
   const IdMap& gid_map_;
+  const ObjectOwners* const owners_;
 };
 
 class MountpointNode : public Inode {
@@ -160,8 +171,8 @@ class MountpointNode : public Inode {
 std::shared_ptr<Filesystem> create_anonymous_filesystem() { return std::make_shared<AnonymousFilesystem>(); }
 
 InodePtr create_open_object(Filesystem& filesystem, UniqueFd fd, mode_t type, ObjectOrigin origin,
-                            const IdMap& uid_map, const IdMap& gid_map) {
-  return std::make_shared<OpenObject>(filesystem, std::move(fd), type, origin, uid_map, gid_map);
+                            const IdMap& uid_map, const IdMap& gid_map, const ObjectOwners* owners) {
+  return std::make_shared<OpenObject>(filesystem, std::move(fd), type, origin, uid_map, gid_map, owners);
 }
 
 InodePtr create_mountpoint_node(Filesystem& filesystem, mode_t type, uint64_t inode_number) {

@@ -131,8 +131,8 @@ Result<Location> Vfs::locate(const Caller&, UniqueFd host_fd) {
   }
   bool is_hosts = is_passed || (S_ISREG(status.st_mode) && is_kernels_own(host_fd.get()));
   ObjectOrigin origin = is_hosts ? ObjectOrigin::kPassedIn : ObjectOrigin::kInside;
-  InodePtr inode =
-      create_open_object(*anonymous_, std::move(host_fd), status.st_mode, origin, uid_map_, gid_map_);
+  InodePtr inode = create_open_object(*anonymous_, std::move(host_fd), status.st_mode, origin, uid_map_,
+                                      gid_map_, object_owners_.get());
   return Location{anonymous_mount_, std::make_shared<Dentry>(nullptr, "", inode)};
 }
 
@@ -160,6 +160,10 @@ Result<Attributes> Vfs::stat_descriptor(const Caller& caller, int host_fd) {
   if (S_ISDIR(attributes.stx_mode)) location = stubs_->find(device, attributes.stx_ino);
   if (S_ISREG(attributes.stx_mode)) location = generated_->location_of(device, attributes.stx_ino);
   if (location) return stat(caller, *location, "", {.empty_path = WalkOptions::EmptyPath::kAllowed});
+  if (object_owners_ != nullptr) {
+    object_owners_->show(host_fd, attributes);
+    return attributes;
+  }
   attributes.stx_uid = uid_map_.to_inside(attributes.stx_uid);
   attributes.stx_gid = gid_map_.to_inside(attributes.stx_gid);
   return attributes;

@@ -11,6 +11,7 @@
 #include "sandbox/id_map.h"
 #include "vfs/core/dentry.h"
 #include "vfs/core/device_rules.h"
+#include "vfs/core/open_object.h"
 #include "vfs/core/preparation.h"
 #include "vfs/core/tree_lock.h"
 #include "vfs/core/types.h"
@@ -87,6 +88,8 @@ class Vfs {
   void note_passed_descriptor(int host_fd);
   // Whether some task executes the file with these attributes (ETXTBSY).
   void set_executing_check(std::function<bool(const Attributes&)> is_executing);
+  // For objects that are not found by a name. Without it the maps count.
+  void set_object_owners(std::unique_ptr<const ObjectOwners> owners) { object_owners_ = std::move(owners); }
   // Cuts what statfs tells of a file system in memory down to the memory that the workload may have.
   void set_memory_bound(std::function<void(struct statfs&)> bound);
 
@@ -255,6 +258,7 @@ class Vfs {
   DeviceRules device_rules_;
   std::function<void(struct statfs&)> memory_bound_ = [](struct statfs&) {};
   IdMap uid_map_, gid_map_;
+  std::unique_ptr<const ObjectOwners> object_owners_;
   std::shared_ptr<Filesystem> anonymous_;  // what descriptors without a name live in
   MountPtr anonymous_mount_;
   std::vector<std::pair<dev_t, ino_t>> passed_objects_;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -178,7 +179,39 @@ Result<void> host_set_times(HostName name, const timespec& atime, const timespec
       syscall(SYS_utimensat, name.directory, name.name, times, AT_SYMLINK_NOFOLLOW | name.empty_path_flag()));
 }
 
+namespace {
+
+// What changes of owner and mode mean where the host cannot hold every one.
+Result<void> change_record(HostName name, const AttributeChange& change, const OwnerMaps& maps) {
+  Attributes attributes = TRY(host_attributes(name));
+  const mode_t type = attributes.stx_mode & S_IFMT;
+  const bool has_record = host_read_record(name, maps.record).has_value();
+  maps.show(name, attributes);
+  OwnerRecord owner{.uid = change.uid.value_or(attributes.stx_uid),
+                    .gid = change.gid.value_or(attributes.stx_gid),
+                    .mode = change.mode.value_or(attributes.stx_mode) & 07777};
+  if (S_ISCHR(attributes.stx_mode) || S_ISBLK(attributes.stx_mode)) {
+    owner.mode |= attributes.stx_mode & S_IFMT;
+    owner.device = makedev(attributes.stx_rdev_major, attributes.stx_rdev_minor);
+  }
+  mode_t mode = owner.mode & 01777;
+  if (maps.has_record_for(type) && (has_record || !maps.can_hold(owner, type))) {
+    TRY(host_write_record(name, maps.record, owner));
+    mode = mode_on_host(type | (owner.mode & 0777));
+  }
+  return S_ISLNK(type) ? Result<void>() : host_chmod(name, mode);
+}
+
+}  // namespace
+
 Result<void> host_change(HostName name, const AttributeChange& change, const OwnerMaps& maps) {
+  if (maps.record != nullptr) {
+    if (change.size) TRY(host_truncate(name, *change.size));
+    if (change.uid || change.gid || change.mode) TRY(change_record(name, change, maps));
+    if (!change.atime && !change.mtime) return {};
+    const timespec omit{0, UTIME_OMIT};
+    return host_set_times(name, change.atime.value_or(omit), change.mtime.value_or(omit));
+  }
   uid_t uid = TRY(outside_id(maps.users, change.uid));
   gid_t gid = TRY(outside_id(maps.groups, change.gid));
   if (change.size) TRY(host_truncate(name, *change.size));
@@ -192,7 +225,60 @@ Result<void> host_change(HostName name, const AttributeChange& change, const Own
   return {};
 }
 
-Result<NewNode> host_node_below(const NewNode& node, HostName parent, const OwnerMaps& maps) {
+std::optional<OwnerRecord> host_read_record(HostName name, const char* attribute) {
+  auto text = host_getxattr(name, attribute);
+  return text ? OwnerRecord::parse(*text) : std::nullopt;
+}
+
+Result<void> host_write_record(HostName name, const char* attribute, const OwnerRecord& record) {
+  return host_setxattr(name, attribute, record.text(), 0);
+}
+
+bool OwnerMaps::has_record_for(mode_t type) const {
+  if (record == nullptr) return false;
+  const bool is_suitable = S_ISREG(type) || S_ISDIR(type);
+  return is_suitable || std::string_view(record) == kMemoryOwnerRecordXattr;
+}
+
+void OwnerMaps::show(HostName name, Attributes& attributes) const {
+  auto owner = record == nullptr ? std::nullopt : host_read_record(name, record);
+  if (!owner) return translate(attributes);
+  attributes.stx_uid = owner->uid;
+  attributes.stx_gid = owner->gid;
+  const mode_t type =
+      owner->is_device() && attributes.stx_size == 0 ? owner->mode & S_IFMT : attributes.stx_mode & S_IFMT;
+  attributes.stx_mode = static_cast<uint16_t>(type | (owner->mode & 07777));
+  attributes.stx_rdev_major = major(owner->device);
+  attributes.stx_rdev_minor = minor(owner->device);
+}
+
+bool OwnerMaps::can_hold(const OwnerRecord& owner, mode_t type) const {
+  if (record == nullptr) return true;
+  if (users.to_outside(owner.uid) != geteuid() || groups.to_outside(owner.gid) != getegid()) return false;
+  const mode_t needed = mode_on_host((type & S_IFMT) | (owner.mode & 0777));
+  return !owner.is_device() && (owner.mode & 06000) == 0 && (owner.mode & needed) == needed;
+}
+
+Result<HostNode> host_node_below(const NewNode& node, HostName parent, const OwnerMaps& maps) {
+  const bool is_device = (S_ISCHR(node.mode) || S_ISBLK(node.mode)) && maps.record != nullptr;
+  OwnerRecord owner{.uid = node.uid, .gid = node.gid, .mode = node.mode & 07777};
+  if (is_device) {
+    owner.mode |= node.mode & S_IFMT;
+    owner.device = node.device;
+  }
+  if (!maps.can_hold(owner, node.mode)) {
+    HostNode made{.node = node, .record = std::nullopt, .record_attribute = maps.record};
+    made.node.uid = geteuid();
+    made.node.gid = getegid();
+    const mode_t type = is_device ? S_IFREG : node.mode & S_IFMT;
+    made.node.mode = type | (node.mode & 0777);
+    if (maps.has_record_for(type)) {
+      made.record = owner;
+      made.node.mode = type | mode_on_host(made.node.mode);
+    }
+    made.node.device = 0;
+    return made;
+  }
   NewNode made = node;
   std::optional<uint32_t> uid = maps.users.to_outside(node.uid);
   std::optional<uint32_t> gid = maps.groups.to_outside(node.gid);
@@ -203,7 +289,7 @@ Result<NewNode> host_node_below(const NewNode& node, HostName parent, const Owne
   if (!uid || !gid) return err(EOVERFLOW);
   made.uid = *uid;
   made.gid = *gid;
-  return made;
+  return HostNode{.node = std::move(made)};
 }
 
 Result<void> host_finish_node(HostName name, const Attributes& made, const NewNode& node) {
@@ -225,11 +311,22 @@ Result<Attributes> host_make(HostName name, const NewNode& node) {
   return std::unexpected(made ? finished.error() : made.error());
 }
 
-Result<UniqueFd> host_make_unnamed(int directory, int flags, const NewNode& node) {
+Result<Attributes> host_make(HostName name, const HostNode& node) {
+  Attributes made = TRY(host_make(name, node.node));
+  if (!node.record) return made;
+  auto recorded = host_write_record(name, node.record_attribute, *node.record);
+  if (recorded) return made;
+  unlinkat(name.directory, name.name, S_ISDIR(node.node.mode) ? AT_REMOVEDIR : 0);
+  return std::unexpected(recorded.error());
+}
+
+Result<UniqueFd> host_make_unnamed(int directory, int flags, const HostNode& wanted) {
+  const NewNode& node = wanted.node;
   flags = (flags & kWorkloadFlags & ~O_PATH) | (flags & O_EXCL) | O_TMPFILE;
   UniqueFd file = TRY(host_open({directory, "."}, flags, node.mode & 01777));
   HostName itself{file.get(), ""};
   TRY(host_finish_node(itself, TRY(host_attributes(itself)), node));
+  if (wanted.record) TRY(host_write_record(itself, wanted.record_attribute, *wanted.record));
   return file;
 }
 

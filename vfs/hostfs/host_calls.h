@@ -8,6 +8,7 @@
 
 #include "sandbox/id_map.h"
 #include "vfs/core/types.h"
+#include "vfs/hostfs/owner_record.h"
 
 namespace sandbox::vfs {
 
@@ -37,9 +38,31 @@ enum class HostChanges { kOnlyOurs, kByOthers };
 struct OwnerMaps {
   IdMap users = IdMap::identity();
   IdMap groups = IdMap::identity();
+  // The attribute with the OwnerRecord of what the host cannot hold; null: there are none, and an id without
+  // a place in the maps is an error.
+  const char* record = nullptr;
 
   void translate(Attributes& attributes) const;
+  // The same, and what the object's record says. Errors: none that matter, a record that is none does not
+  // count.
+  void show(HostName name, Attributes& attributes) const;
+  // Whether the host's own attributes say all of `owner` for an object of this type.
+  bool can_hold(const OwnerRecord& owner, mode_t type) const;
+  // Links, FIFOs and sockets have no record on a disk: owner and set-ID bits are lost there.
+  bool has_record_for(mode_t type) const;
 };
+
+// A node with the sentry's ids, and what of its owner and mode they cannot say.
+struct HostNode {
+  NewNode node;
+  std::optional<OwnerRecord> record;
+  const char* record_attribute = nullptr;
+};
+
+// Where a file system keeps records of which kind.
+std::optional<OwnerRecord> host_read_record(HostName name, const char* attribute);
+// Errors: EOPNOTSUPP, ENOSPC.
+Result<void> host_write_record(HostName name, const char* attribute, const OwnerRecord& record);
 
 // statx(2) of everything an Attributes has; the mount id is left out. Errors: ENOENT, EACCES.
 Result<Attributes> host_attributes(HostName name);
@@ -61,16 +84,18 @@ Result<void> host_chmod(HostName name, mode_t mode);
 Result<void> host_chown(HostName name, uid_t uid, gid_t gid);
 Result<void> host_set_times(HostName name, const timespec& atime, const timespec& mtime);
 
-// `node` with the sentry's ids. A group without a mapping is still right when the set-group-ID directory
-// `parent` hands it down (fs/inode.c: inode_init_owner). Errors: EOVERFLOW (id without a mapping).
-Result<NewNode> host_node_below(const NewNode& node, HostName parent, const OwnerMaps& maps);
+// `node` with the sentry's ids, or with a record. A group without a mapping is still right when the
+// set-group-ID directory `parent` hands it down (fs/inode.c: inode_init_owner). Errors: EOVERFLOW (id without
+// a mapping).
+Result<HostNode> host_node_below(const NewNode& node, HostName parent, const OwnerMaps& maps);
 // Creates `node` (ids the sentry's) with exactly its mode and owner whatever the sentry's umask, or nothing
 // at all. Errors: EEXIST, EPERM (device other than character 0:0), and the host's. Returns what was made.
 Result<Attributes> host_make(HostName name, const NewNode& node);
+Result<Attributes> host_make(HostName name, const HostNode& node);
 // Makes owner and mode of an object just created what `node` says. Errors: EPERM.
 Result<void> host_finish_node(HostName name, const Attributes& made, const NewNode& node);
 // O_TMPFILE in `directory`. Errors: EOPNOTSUPP.
-Result<UniqueFd> host_make_unnamed(int directory, int flags, const NewNode& node);
+Result<UniqueFd> host_make_unnamed(int directory, int flags, const HostNode& node);
 Result<void> host_link_unnamed(int object, HostName name);
 
 // Extended attributes (xattr(7)) as the sentry sees them, unfiltered. Errors: ENODATA, EOPNOTSUPP, ERANGE.

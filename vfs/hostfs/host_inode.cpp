@@ -10,16 +10,24 @@
 namespace sandbox::vfs {
 
 Result<Attributes> HostInode::getattr() {
-  Attributes attributes;
-  if (auto fresh = FreshAttributes::take(*this)) {
-    attributes = *fresh;
-  } else {
-    PinnedName at = TRY(place());
-    attributes = TRY(host_attributes(at.host()));
+  auto fresh = FreshAttributes::take(*this);
+  const OwnerMaps& owners = host_filesystem().owners();
+  if (fresh && owners.record == nullptr) {
+    owners.translate(*fresh);
+    return checked(*fresh);
   }
-  // Vfs decides by type: an object of another type is not this node.
+  PinnedName at = TRY(place());
+  Attributes attributes = fresh ? *fresh : TRY(host_attributes(at.host()));
+  const mode_t host_type = attributes.stx_mode & S_IFMT;
+  owners.show(at.host(), attributes);
+  // Only the overlay lets a file stand for a device.
+  attributes.stx_mode = static_cast<uint16_t>(host_type | (attributes.stx_mode & 07777));
+  return checked(attributes);
+}
+
+// Vfs decides by type: an object of another type is not this node.
+Result<Attributes> HostInode::checked(const Attributes& attributes) const {
   if ((attributes.stx_mode & S_IFMT) != type()) return err(ESTALE);
-  host_filesystem().owners().translate(attributes);
   return attributes;
 }
 
@@ -34,13 +42,14 @@ Result<UniqueFd> HostInode::host_object() {
 }
 
 Result<std::string> HostInode::getxattr(const std::string& name) {
-  if (!workload_may_read_xattr(name)) return err(ENODATA);
+  if (!workload_may_read_xattr(name) || is_hidden_xattr(name)) return err(ENODATA);
   PinnedName at = TRY(place());
   return host_getxattr(at.host(), name);
 }
 
 Result<void> HostInode::setxattr(const std::string& name, std::string_view value, int flags) {
   TRY(workload_may_change_xattr(name));
+  if (is_hidden_xattr(name)) return err(EPERM);
   PinnedName at = TRY(place());
   return host_setxattr(at.host(), name, value, flags);
 }
@@ -48,14 +57,21 @@ Result<void> HostInode::setxattr(const std::string& name, std::string_view value
 Result<std::vector<std::string>> HostInode::listxattr() {
   PinnedName at = TRY(place());
   std::vector<std::string> names = TRY(host_listxattr(at.host()));
-  std::erase_if(names, [](const std::string& name) { return !workload_may_read_xattr(name); });
+  std::erase_if(names, [&](const std::string& name) {
+    return !workload_may_read_xattr(name) || is_hidden_xattr(name);
+  });
   return names;
 }
 
 Result<void> HostInode::removexattr(const std::string& name) {
   TRY(workload_may_change_xattr(name));
+  if (is_hidden_xattr(name)) return err(EPERM);
   PinnedName at = TRY(place());
   return host_removexattr(at.host(), name);
+}
+
+bool HostInode::is_hidden_xattr(const std::string& name) const {
+  return host_filesystem().owners().record != nullptr && is_record_xattr(name);
 }
 
 InodePtr HostDirectoryInode::node_for(std::string_view name, const Attributes& attributes) {
@@ -85,7 +101,9 @@ bool HostDirectoryInode::is_current(std::string_view name, const InodePtr& child
 
 Result<InodePtr> HostDirectoryInode::create(std::string_view name, const NewNode& node) {
   HostDirectory::Pin directory = TRY(directory_->pin());
-  NewNode wanted = TRY(host_node_below(node, {directory.get(), ""}, host_filesystem().owners()));
+  HostNode wanted = TRY(host_node_below(node, {directory.get(), ""}, host_filesystem().owners()));
+  // A device would be shown by the file that stands for it; what hostfs shows is only memory of ours.
+  if (wanted.record && wanted.record->is_device()) return err(EPERM);
   Attributes made = TRY(host_make({directory.get(), TerminatedName(name).c_str()}, wanted));
   InodePtr inode = node_for(name, made);
   if (inode->is_regular()) static_cast<HostFileInode&>(*inode).is_just_created_ = true;
@@ -150,7 +168,7 @@ Result<std::vector<DirectoryEntry>> HostDirectoryInode::list(const Caller&) {
 
 Result<UniqueFd> HostDirectoryInode::open_unnamed(const Caller&, int flags, const NewNode& node) {
   HostDirectory::Pin directory = TRY(directory_->pin());
-  NewNode wanted = TRY(host_node_below(node, {directory.get(), ""}, host_filesystem().owners()));
+  HostNode wanted = TRY(host_node_below(node, {directory.get(), ""}, host_filesystem().owners()));
   return host_make_unnamed(directory.get(), flags, wanted);
 }
 

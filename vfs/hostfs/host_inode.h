@@ -56,6 +56,10 @@ class HostInode : public Inode {
   virtual Result<PinnedName> place() = 0;
 
  private:
+  // Errors: ESTALE.
+  Result<Attributes> checked(const Attributes& attributes) const;
+  bool is_hidden_xattr(const std::string& name) const;
+
   const HostIdentity identity_;
 };
 

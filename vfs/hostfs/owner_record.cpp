@@ -4,30 +4,28 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include <charconv>
+#include <algorithm>
 #include <cstdio>
+
+#include "sandbox/numbers.h"
 
 namespace sandbox::vfs {
 namespace {
 
-// The number up to `end`, which is taken away with it; at the text's end `end` may be missing.
-std::optional<uint32_t> take_number(std::string_view& rest, char end, int base) {
-  uint32_t number = 0;
-  auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number, base);
-  if (error != std::errc{}) return std::nullopt;
-  rest.remove_prefix(static_cast<size_t>(stop - rest.data()));
-  if (rest.empty()) return number;
-  if (rest.front() != end) return std::nullopt;
-  rest.remove_prefix(1);
-  return number;
+// Up to the separator, which is taken away with it, or all of `rest`.
+std::string_view take_field(std::string_view& rest, char separator) {
+  std::string_view field = rest.substr(0, rest.find(separator));
+  rest.remove_prefix(std::min(rest.size(), field.size() + 1));
+  return field;
 }
 
 // "char-1-3" or "block-8-1"; other words name types that the host's object has itself.
 bool take_device(std::string_view type, OwnerRecord& record) {
   const bool is_character = type.starts_with("char-");
   if (!is_character && !type.starts_with("block-")) return true;
-  type.remove_prefix(type.find('-') + 1);
-  auto major_number = take_number(type, '-', 10), minor_number = take_number(type, '\0', 10);
+  (void)take_field(type, '-');
+  auto major_number = parse_number<uint32_t>(take_field(type, '-')),
+       minor_number = parse_number<uint32_t>(type);
   if (!major_number || !minor_number) return false;
   record.mode |= is_character ? S_IFCHR : S_IFBLK;
   record.device = makedev(*major_number, *minor_number);
@@ -48,8 +46,9 @@ std::string OwnerRecord::text() const {
 
 std::optional<OwnerRecord> OwnerRecord::parse(std::string_view text) {
   OwnerRecord record;
-  auto uid = take_number(text, ':', 10), gid = take_number(text, ':', 10);
-  auto mode = take_number(text, ':', 8);
+  auto uid = parse_number<uint32_t>(take_field(text, ':'));
+  auto gid = parse_number<uint32_t>(take_field(text, ':'));
+  auto mode = parse_number<uint32_t>(take_field(text, ':'), 8);
   if (!uid || !gid || !mode || *uid == UINT32_MAX || *gid == UINT32_MAX) return std::nullopt;
   record.uid = *uid;
   record.gid = *gid;

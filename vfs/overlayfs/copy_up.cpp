@@ -61,11 +61,12 @@ Result<void> copy_data(HostName source, int target) {
 }
 
 // The host may refuse attributes that mean something only where they were set; the user's own must arrive.
-Result<void> copy_xattrs(HostName source, HostName target) {
+Result<void> copy_xattrs(HostName source, HostName target, const CopiedRecords& records) {
   auto attributes = host_listxattr(source);
   if (!attributes) return {};  // EOPNOTSUPP, or a layer we may not read them from
   for (const std::string& attribute : *attributes) {
     if (is_layer_xattr(attribute) || attribute.starts_with("trusted.")) continue;
+    if (records.source != nullptr && attribute == records.source) continue;
     auto value = host_getxattr(source, attribute);
     if (!value) continue;
     auto set = host_setxattr(target, attribute, *value, 0);
@@ -110,8 +111,12 @@ Result<void> make_copy(HostName source, const Attributes& attributes, HostName t
 
 }  // namespace
 
-Result<void> copy_attributes(HostName source, const Attributes& attributes, HostName target) {
-  if (!S_ISLNK(attributes.stx_mode)) TRY(copy_xattrs(source, target));
+Result<void> copy_attributes(HostName source, const Attributes& attributes, HostName target,
+                             const CopiedRecords& records) {
+  if (!S_ISLNK(attributes.stx_mode)) TRY(copy_xattrs(source, target, records));
+  if (records.source != nullptr && records.target != nullptr)
+    if (auto record = host_read_record(source, records.source))
+      TRY(host_write_record(target, records.target, *record));
   mode_t mode = TRY(copy_owner(attributes, target));
   if (!S_ISLNK(attributes.stx_mode)) TRY(host_chmod(target, mode));
   return host_set_times(target, to_timespec(attributes.stx_atime), to_timespec(attributes.stx_mtime));
@@ -137,20 +142,22 @@ Result<void> copy_content(int source, int target, const std::atomic<bool>* is_ca
   return {};
 }
 
-Result<void> finish_copy_up(WorkDirectory::Item& made, HostName source, HostName target) {
+Result<void> finish_copy_up(WorkDirectory::Item& made, HostName source, HostName target,
+                            const CopiedRecords& records) {
   Attributes attributes = TRY(host_attributes(source));
   Attributes above = TRY(host_attributes({target.directory, ""}));
-  TRY(copy_attributes(source, attributes, made.host()));
+  TRY(copy_attributes(source, attributes, made.host(), records));
   TRY(made.move_to(target, RENAME_NOREPLACE));
   // Nothing happened in that directory that anybody should see.
   (void)host_set_times({target.directory, ""}, to_timespec(above.stx_atime), to_timespec(above.stx_mtime));
   return {};
 }
 
-Result<void> copy_up(WorkDirectory& work, HostName source, HostName target, CopiedData data) {
+Result<void> copy_up(WorkDirectory& work, HostName source, HostName target, CopiedData data,
+                     const CopiedRecords& records) {
   WorkDirectory::Item item(work);
   TRY(make_copy(source, TRY(host_attributes(source)), item.host(), data));
-  return finish_copy_up(item, source, target);
+  return finish_copy_up(item, source, target, records);
 }
 
 }  // namespace sandbox::vfs

@@ -34,10 +34,10 @@ Result<bool> OverlayDirectory::is_below(std::string_view name) {
   return found.has_value();
 }
 
-Result<Attributes> OverlayDirectory::make_over_whiteout(HostName target, const NewNode& node) {
+Result<Attributes> OverlayDirectory::make_over_whiteout(HostName target, const HostNode& node) {
   WorkDirectory::Item item(overlay().work());
   Attributes made = TRY(host_make(item.host(), node));
-  if (!S_ISDIR(node.mode)) {
+  if (!S_ISDIR(node.node.mode)) {
     TRY(item.move_to(target, 0));
   } else {
     TRY(make_opaque(item.host(), overlay().upper_format()));
@@ -47,14 +47,15 @@ Result<Attributes> OverlayDirectory::make_over_whiteout(HostName target, const N
 }
 
 Result<InodePtr> OverlayDirectory::create(std::string_view name, const NewNode& node) {
-  // A device 0:0 would be a whiteout, and other devices cannot be made.
-  if (S_ISCHR(node.mode) || S_ISBLK(node.mode)) return err(EPERM);
+  // A device 0:0 would be a whiteout, and other devices cannot be made; but a record can stand for one.
+  const bool is_device = S_ISCHR(node.mode) || S_ISBLK(node.mode);
+  if (is_device && overlay().owners().record == nullptr) return err(EPERM);
   TRY(check_new_name(name));
   TRY(make_upper(CopiedData::kWhole));
   HostDirectory::Pin directory = TRY(upper()->pin());
   TerminatedName terminated(name);
   HostName target{directory.get(), terminated.c_str()};
-  NewNode wanted = TRY(host_node_below(node, {directory.get(), ""}, overlay().owners()));
+  HostNode wanted = TRY(host_node_below(node, {directory.get(), ""}, overlay().owners()));
   auto made = host_make(target, wanted);
   if (!made && made.error() == Errno(EEXIST) && has_whiteout(target))
     made = make_over_whiteout(target, wanted);
@@ -94,7 +95,7 @@ Result<void> OverlayDirectory::link(std::string_view name, const InodePtr& targe
 Result<UniqueFd> OverlayDirectory::open_unnamed(const Caller&, int flags, const NewNode& node) {
   TRY(make_upper(CopiedData::kWhole));
   HostDirectory::Pin directory = TRY(upper()->pin());
-  NewNode wanted = TRY(host_node_below(node, {directory.get(), ""}, overlay().owners()));
+  HostNode wanted = TRY(host_node_below(node, {directory.get(), ""}, overlay().owners()));
   return host_make_unnamed(directory.get(), flags, wanted);
 }
 

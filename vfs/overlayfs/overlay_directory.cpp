@@ -60,8 +60,7 @@ Result<Attributes> OverlayDirectory::getattr() {
   attributes.stx_ino = inode_;
   // Counting the subdirectories would take a listing; 1 tells programs not to rely on the count.
   if (is_merged()) attributes.stx_nlink = 1;
-  overlay().owners().translate(attributes);
-  return attributes;
+  return shown(attributes);
 }
 
 Result<void> OverlayDirectory::add_part(Found& found, size_t layer, std::string_view name,
@@ -106,10 +105,21 @@ Result<OverlayDirectory::Found> OverlayDirectory::find(std::string_view name, Fr
   return found;
 }
 
+// Of what is no directory: an empty file may stand for a device.
+mode_t OverlayDirectory::shown_type(std::string_view name, const Found& found) {
+  const mode_t type = found.top.stx_mode & S_IFMT;
+  const char* attribute = found.is_upper ? overlay().owners().record : overlay().lower_owners().record;
+  if (attribute == nullptr || type != S_IFREG || found.top.stx_size != 0) return type;
+  auto directory = parts_[found.layer].handle->pin();
+  if (!directory) return type;
+  auto record = host_read_record({directory->get(), TerminatedName(name).c_str()}, attribute);
+  return record && record->is_device() ? record->mode & S_IFMT : type;
+}
+
 InodePtr OverlayDirectory::node_for(std::string_view name, Found found) {
   if (!found.is_directory()) {
     return std::make_shared<OverlayFile>(overlay(), self(), name, parts_[found.layer].handle, found.is_upper,
-                                         found.top.stx_mode & S_IFMT);
+                                         shown_type(name, found));
   }
   auto directory = std::make_shared<OverlayDirectory>(overlay(), self(), name, std::move(found.parts),
                                                       found.is_upper, device_);
@@ -145,7 +155,7 @@ bool OverlayDirectory::is_current(std::string_view name, const InodePtr& child) 
   if (child == nullptr || !found) return child == nullptr && !found && found.error() == Errno(ENOENT);
   auto& file = static_cast<OverlayFile&>(*child);
   return !found->is_upper && parts_[found->layer].handle == file.directory_ &&
-         (found->top.stx_mode & S_IFMT) == file.type();
+         shown_type(name, *found) == file.type();
 }
 
 struct OverlayListing {
@@ -225,7 +235,8 @@ Result<void> OverlayDirectory::copy_up_here() {
   HostName target{above.get(), name_.c_str()};
   PinnedName source = TRY(place());
   Attributes original = TRY(host_attributes(source.host()));
-  auto copied = copy_up(overlay().work(), source.host(), target, CopiedData::kNone);
+  auto copied =
+      copy_up(overlay().work(), source.host(), target, CopiedData::kNone, overlay().copied_records());
   if (!copied && copied.error() != Errno(EEXIST)) return copied;
   Attributes made = TRY(host_attributes(target));
   if (!S_ISDIR(made.stx_mode)) return err(ESTALE);

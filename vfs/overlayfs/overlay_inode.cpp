@@ -25,15 +25,32 @@ Result<Attributes> OverlayInode::top_attributes() {
   return host_attributes(at.host());
 }
 
-Result<std::string> OverlayInode::getxattr(const std::string& name) {
-  if (!workload_may_read_xattr(name) || is_layer_xattr(name)) return err(ENODATA);
+Result<Attributes> OverlayInode::shown(Attributes attributes) {
+  const OwnerMaps& owners = is_in_upper() ? overlay().owners() : overlay().lower_owners();
+  if (owners.record == nullptr) {
+    owners.translate(attributes);
+    return attributes;
+  }
   PinnedName at = TRY(place());
+  owners.show(at.host(), attributes);
+  return attributes;
+}
+
+bool OverlayInode::is_hidden_xattr(const std::string& name) const {
+  return is_layer_xattr(name) || (overlay().keeps_records() && is_record_xattr(name));
+}
+
+Result<std::string> OverlayInode::getxattr(const std::string& name) {
+  if (!workload_may_read_xattr(name) || is_hidden_xattr(name)) return err(ENODATA);
+  PinnedName at = TRY(place());
+  if (name == "security.capability" && overlay().keeps_records())
+    if (auto recorded = host_getxattr(at.host(), kCapabilityRecordXattr)) return recorded;
   return host_getxattr(at.host(), name);
 }
 
 Result<void> OverlayInode::setxattr(const std::string& name, std::string_view value, int flags) {
   TRY(workload_may_change_xattr(name));
-  if (is_layer_xattr(name)) return err(EPERM);
+  if (is_hidden_xattr(name)) return err(EPERM);
   TRY(make_upper(CopiedData::kWhole));
   PinnedName at = TRY(place());
   return host_setxattr(at.host(), name, value, flags);
@@ -42,14 +59,18 @@ Result<void> OverlayInode::setxattr(const std::string& name, std::string_view va
 Result<std::vector<std::string>> OverlayInode::listxattr() {
   PinnedName at = TRY(place());
   std::vector<std::string> names = TRY(host_listxattr(at.host()));
-  std::erase_if(
-      names, [](const std::string& name) { return !workload_may_read_xattr(name) || is_layer_xattr(name); });
+  const bool has_capability =
+      overlay().keeps_records() && std::erase(names, std::string(kCapabilityRecordXattr)) != 0;
+  std::erase_if(names, [&](const std::string& name) {
+    return !workload_may_read_xattr(name) || is_hidden_xattr(name);
+  });
+  if (has_capability) names.emplace_back("security.capability");
   return names;
 }
 
 Result<void> OverlayInode::removexattr(const std::string& name) {
   TRY(workload_may_change_xattr(name));
-  if (is_layer_xattr(name)) return err(EPERM);
+  if (is_hidden_xattr(name)) return err(EPERM);
   TRY(getxattr(name));  // a name that is not there copies nothing up
   TRY(make_upper(CopiedData::kWhole));
   PinnedName at = TRY(place());
@@ -57,9 +78,8 @@ Result<void> OverlayInode::removexattr(const std::string& name) {
 }
 
 Result<Attributes> OverlayFile::getattr() {
-  Attributes attributes = TRY(top_attributes());
+  Attributes attributes = TRY(shown(TRY(top_attributes())));
   if ((attributes.stx_mode & S_IFMT) != type()) return err(ESTALE);
-  overlay().owners().translate(attributes);
   return attributes;
 }
 
@@ -70,9 +90,10 @@ Result<std::string> OverlayFile::readlink(const Caller&) {
 }
 
 Result<void> OverlayFile::copy_up_whole(HostName source, HostName target, uint64_t data_size) {
-  if (data_size < kLargeFile) return copy_up(overlay().work(), source, target, CopiedData::kWhole);
+  const CopiedRecords records = overlay().copied_records();
+  if (data_size < kLargeFile) return copy_up(overlay().work(), source, target, CopiedData::kWhole, records);
   std::shared_ptr<LargeCopy> copy = large_copy_.lock();
-  if (copy != nullptr && copy->is_done()) return finish_copy_up(copy->item(), source, target);
+  if (copy != nullptr && copy->is_done()) return finish_copy_up(copy->item(), source, target, records);
   if (copy == nullptr) {
     copy = TRY(LargeCopy::create(overlay().shared_work(), source));
     large_copy_ = copy;
@@ -89,9 +110,11 @@ Result<void> OverlayFile::make_upper(CopiedData data) {
     Attributes original = TRY(host_attributes(source.host()));
     HostDirectory::Pin target = TRY(parent_->upper()->pin());
     HostName wanted{target.get(), name_.c_str()};
-    bool is_whole = is_regular() && data == CopiedData::kWhole;
-    auto copied = is_whole ? copy_up_whole(source.host(), wanted, original.stx_blocks * 512)
-                           : copy_up(overlay().work(), source.host(), wanted, data);
+    const bool is_file = S_ISREG(original.stx_mode);
+    bool is_whole = is_file && data == CopiedData::kWhole;
+    auto copied = is_whole
+                      ? copy_up_whole(source.host(), wanted, original.stx_blocks * 512)
+                      : copy_up(overlay().work(), source.host(), wanted, data, overlay().copied_records());
     // Another Inode of the same name was faster.
     if (!copied && copied.error() != Errno(EEXIST)) return copied;
     copied_from_ = std::pair(makedev(original.stx_dev_major, original.stx_dev_minor), original.stx_ino);

@@ -26,6 +26,7 @@ class OverlayFs final : public Filesystem {
   Result<struct statfs> statfs() override;
   bool is_in_memory() override;
   dev_t device() override { return device_; }
+  bool shows_devices() const override { return owners_.record != nullptr; }
   std::string source() override { return source_; }
   std::string options() override { return has_upper() ? "rw" : "ro"; }
   std::optional<std::string> path_of_descriptor(int fd) override;
@@ -36,6 +37,9 @@ class OverlayFs final : public Filesystem {
   const std::shared_ptr<WorkDirectory>& shared_work() const { return work_; }
   LayerFormat upper_format() const { return layers_.front().format; }
   const OwnerMaps& owners() const { return owners_; }
+  const OwnerMaps& lower_owners() const { return lower_owners_; }
+  CopiedRecords copied_records() const { return {lower_owners_.record, owners_.record}; }
+  bool keeps_records() const { return owners_.record != nullptr || lower_owners_.record != nullptr; }
   LowerSockets lower_sockets() const { return lower_sockets_; }
   HostChanges lower_changes() const {
     return cache_policy() == CachePolicy::kTrust ? HostChanges::kOnlyOurs : HostChanges::kByOthers;
@@ -56,7 +60,7 @@ class OverlayFs final : public Filesystem {
   const UniqueFd upper_base_;
   const UniqueFd upper_lock_;
   const std::string source_;
-  const OwnerMaps owners_;
+  const OwnerMaps owners_, lower_owners_;
   const LowerSockets lower_sockets_;
   const dev_t device_;
   std::unordered_map<uint64_t, uint64_t> kept_inodes_;
@@ -84,6 +88,11 @@ class OverlayInode : public Inode {
   // Copies up what is only below, parents first; tree lock exclusive.
   // Errors: EROFS, ENOENT (removed), kPrepareFirst, those of copy_up.
   virtual Result<void> make_upper(CopiedData data) = 0;
+  // Whether the topmost object is in the upper.
+  virtual bool is_in_upper() const = 0;
+  // What the workload sees of attributes that the host has.
+  Result<Attributes> shown(Attributes attributes);
+  bool is_hidden_xattr(const std::string& name) const;
   // Called after the owner was changed in the upper.
   virtual void owner_changed() {}
 };
@@ -131,6 +140,7 @@ class OverlayDirectory final : public OverlayInode {
   enum class From { kTop, kLowers };
 
   Result<PinnedName> place() override { return PinnedName{TRY(parts_.front().handle->pin()), ""}; }
+  bool is_in_upper() const override { return has_upper_; }
   Result<void> make_upper(CopiedData data) override;
   Result<void> copy_up_here();
   void owner_changed() override;
@@ -144,12 +154,13 @@ class OverlayDirectory final : public OverlayInode {
   Result<void> add_part(Found& found, size_t layer, std::string_view name, const Attributes& attributes,
                         bool* is_last);
   InodePtr node_for(std::string_view name, Found found);
+  mode_t shown_type(std::string_view name, const Found& found);
   // Whether removing `name` from the upper would let something below appear.
   Result<bool> is_below(std::string_view name);
   // Whether all that the upper has under `name` is a whiteout.
   bool has_whiteout(HostName name) const;
   Result<void> check_new_name(std::string_view name) const;
-  Result<Attributes> make_over_whiteout(HostName target, const NewNode& node);
+  Result<Attributes> make_over_whiteout(HostName target, const HostNode& node);
   Result<void> put_whiteout(HostName target, mode_t removed_type);
   // What becomes of a name that is moved away: a lower may have it, too.
   enum class OldName { kGoes, kStaysHidden };
@@ -197,6 +208,7 @@ class OverlayFile final : public OverlayInode {
  private:
   friend class OverlayDirectory;
   Result<PinnedName> place() override { return PinnedName{TRY(directory_->pin()), name_.c_str()}; }
+  bool is_in_upper() const override { return is_upper_; }
   Result<void> make_upper(CopiedData data) override;
   Result<UniqueFd> open_lower_fifo(int flags);
   Result<void> copy_up_whole(HostName source, HostName target, uint64_t data_size);

@@ -30,7 +30,8 @@ Result<UniqueFd> open_or_make(int base, const char* name, mode_t mode, bool* is_
   return host_open({base, name}, O_PATH | O_DIRECTORY);
 }
 
-Result<Upper> open_upper(const UniqueFd& base, const std::vector<UniqueFd>& lowers) {
+Result<Upper> open_upper(const UniqueFd& base, const std::vector<UniqueFd>& lowers,
+                         const CopiedRecords& records) {
   bool is_new_work, is_new_root;
   UniqueFd work = TRY(open_or_make(base.get(), "work", 0700, &is_new_work));
   UniqueFd lock = TRY(host_open({work.get(), "."}, O_RDONLY | O_DIRECTORY));
@@ -39,7 +40,7 @@ Result<Upper> open_upper(const UniqueFd& base, const std::vector<UniqueFd>& lowe
   HostName upper{root.get(), ""};
   if (is_new_root && !lowers.empty()) {
     HostName lower{lowers.front().get(), ""};
-    TRY(copy_attributes(lower, TRY(host_attributes(lower)), upper));
+    TRY(copy_attributes(lower, TRY(host_attributes(lower)), upper, records));
   }
   LayerFormat format = has_user_xattrs(work.get()) ? LayerFormat::kKernel : LayerFormat::kKernelAndMarker;
   auto work_directory = std::make_shared<WorkDirectory>(std::move(work));
@@ -54,7 +55,7 @@ Result<std::shared_ptr<Filesystem>> create_overlayfs(OverlayOptions options) {
   Upper upper;
   std::vector<LayerDirectory> layers;
   if (options.upper) {
-    upper = TRY(open_upper(options.upper, options.lowers));
+    upper = TRY(open_upper(options.upper, options.lowers, {options.lower_record, options.owners.record}));
     layers.push_back(upper.root);
   }
   // A single lower has nothing below it that an OCI marker could hide: unless it is an image's, ".wh.x" is a
@@ -84,6 +85,7 @@ OverlayFs::OverlayFs(OverlayOptions options, std::vector<LayerDirectory> layers,
       upper_lock_(std::move(upper_lock)),
       source_(std::move(options.source)),
       owners_(std::move(options.owners)),
+      lower_owners_{owners_.users, owners_.groups, options.lower_record},
       lower_sockets_(options.lower_sockets),
       device_(layers_.back().handle->identity().device) {}
 

@@ -21,7 +21,9 @@ struct OverlayOptions {
   std::string source = "overlay";
   // kTrust only when nobody outside the sandbox changes a lower; the upper is always ours alone.
   CachePolicy policy = CachePolicy::kRevalidate;
+  // `owners.record`: of the upper; `lower_record`: of the lowers, null where their owners are the host's.
   OwnerMaps owners;
+  const char* lower_record = nullptr;
   LowerSockets lower_sockets = LowerSockets::kRefused;
   LowerMarkers lower_markers = LowerMarkers::kAmongSeveral;
 };

@@ -24,6 +24,10 @@ struct TargetCredentials {
 };
 
 Result<TargetCredentials> credentials_of(const TaskContext& context) {
+  if (const auto& kept = context.task.kept) {
+    const Credentials& ids = kept->ids;
+    return TargetCredentials{ids.uid, ids.euid, ids.suid, ids.gid, ids.egid, ids.sgid, ids.permitted_caps};
+  }
   std::string text = TRY(context.read_host("status"));
   TargetCredentials found;
   const IdMap& uids = context.kernel.uid_map();
@@ -89,7 +93,8 @@ Result<void> check_access(const TaskContext& context, Access access) {
   // The kernel gives the files of a task that is not dumpable to root.
   struct stat status;
   if (::fstatat(context.host_directory.get(), "environ", &status, AT_SYMLINK_NOFOLLOW) < 0) return err(ESRCH);
-  if (context.kernel.uid_map().to_inside(status.st_uid) != target.euid) return err(EACCES);
+  const bool is_kept = context.task.kept != nullptr;
+  if (!is_kept && context.kernel.uid_map().to_inside(status.st_uid) != target.euid) return err(EACCES);
   return {};
 }
 
@@ -102,6 +107,7 @@ Result<SyntheticNode::Owner> TaskNode::owner() {
   struct stat status;
   if (::fstatat(procfs_.kernel().host_proc(), path.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0)
     return err(ENOENT);
+  if (task->kept) return Owner{task->kept->ids.euid, task->kept->ids.egid, status.st_mtim, std::nullopt};
   return Owner{procfs_.kernel().uid_map().to_inside(status.st_uid),
                procfs_.kernel().gid_map().to_inside(status.st_gid), status.st_mtim, std::nullopt};
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "vfs/procfs/context.h"
 #include "vfs/procfs/task_auxv.h"
@@ -118,6 +119,24 @@ std::string translate_ids(std::string_view words, const IdMap& map) {
   return shown;
 }
 
+// What the line of this key says where the sentry keeps it; none: the kernel's is right.
+std::optional<std::string> kept_line(const TaskView::Kept* kept, std::string_view key) {
+  if (kept == nullptr) return std::nullopt;
+  const auto& [ids, sets] = *kept;
+  if (key == "Uid") return fmt::format("{}\t{}\t{}\t{}", ids.uid, ids.euid, ids.suid, ids.fsuid);
+  if (key == "Gid") return fmt::format("{}\t{}\t{}\t{}", ids.gid, ids.egid, ids.sgid, ids.fsgid);
+  if (key == "Groups") return fmt::format("{} ", fmt::join(ids.groups, " "));
+  constexpr std::pair<std::string_view, uint64_t CapabilitySets::*> kSets[] = {
+      {"CapInh", &CapabilitySets::inheritable},
+      {"CapPrm", &CapabilitySets::permitted},
+      {"CapEff", &CapabilitySets::effective},
+      {"CapBnd", &CapabilitySets::bounding},
+      {"CapAmb", &CapabilitySets::ambient}};
+  for (const auto& [name, set] : kSets)
+    if (key == name) return fmt::format("{:016x}", sets.*set);
+  return std::nullopt;
+}
+
 Result<std::string> generate_status(const TaskContext& context) {
   std::string text = TRY(context.read_host("status"));
   TaskIds ids = find_task_ids(context, text);
@@ -163,6 +182,8 @@ Result<std::string> generate_status(const TaskContext& context) {
       number(ids.group);
     } else if (key == "NSsid") {
       number(ids.session);
+    } else if (auto shown_instead = kept_line(context.task.kept.get(), key)) {
+      number(*shown_instead);
     } else if (key == "Uid") {
       fmt::format_to(std::back_inserter(shown), "Uid:{}\n", translate_ids(value, context.kernel.uid_map()));
     } else if (key == "Gid" || key == "Groups") {
