@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <sstream>
 
 #include "platform/host_file.h"
@@ -26,14 +25,9 @@ Result<IdMap> read_own_id_map(IdKind kind) {
 
 std::string id_map_lines(const IdMap& wanted, const IdMap& own) {
   std::string lines;
-  for (const IdMap::Range& range : wanted.ranges()) {
-    for (const IdMap::Range& have : own.ranges()) {
-      uint64_t begin = std::max(range.outside, have.inside);
-      uint64_t end = std::min(uint64_t{range.outside} + range.count, uint64_t{have.inside} + have.count);
-      if (begin < end)
-        lines += fmt::format("{} {} {}\n", range.inside + (begin - range.outside), begin, end - begin);
-    }
-  }
+  const IdMap possible = wanted.within(own);
+  for (const IdMap::Range& range : possible.ranges())
+    lines += fmt::format("{} {} {}\n", range.inside, range.outside, range.count);
   return lines;
 }
 

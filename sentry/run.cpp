@@ -22,6 +22,7 @@
 #include "sentry/oci/container_namespaces.h"
 #include "sentry/oci/device_nodes.h"
 #include "sentry/oci/exec_server.h"
+#include "sentry/oci/mapped_trees.h"
 #include "sentry/oci/resource_limits.h"
 #include "sentry/oci/terminal.h"
 #include "sentry/profile_reports.h"
@@ -164,6 +165,7 @@ class Run {
   rlimit descriptor_limit_{};
   std::optional<oci::ContainerTerminal> terminal_;
   UniqueFd device_nodes_;
+  oci::MappedTrees mapped_trees_;
   RunOutcome outcome_;
   WorkloadIds ids_;
   Credentials credentials_;
@@ -292,7 +294,9 @@ Configured<void> Run::prepare_container() {
   auto limits = oci::raise_hard_limits(container.limits, container.limits_above);
   if (!limits) return std::unexpected(limits.error());
   launch_.limits = *std::move(limits);
-  device_nodes_ = TRY(oci::make_device_nodes(*platform::make_host_mounter(), container));
+  auto mounter = platform::make_host_mounter();
+  device_nodes_ = TRY(oci::make_device_nodes(*mounter, container));
+  mapped_trees_ = TRY(oci::make_mapped_trees(*mounter, container));
   if (UniqueFd shared = TRY(oci::enter_joined_namespaces(container.joined_namespaces))) {
     auto launcher = platform::PidNamespaceLauncher::create(shared);
     if (!launcher)
@@ -359,6 +363,7 @@ Configured<void> Run::build_tree() {
       std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_, *resources_, cgroup_sources_);
   if (terminal_) filesystems_->set_terminal(*terminal_);
   filesystems_->set_device_nodes(std::move(device_nodes_));
+  filesystems_->set_mapped_trees(std::move(mapped_trees_));
   if (pid_launcher_) filesystems_->set_shared_procfs(pid_launcher_->take_procfs());
   auto vfs = filesystems_->build();
   if (!vfs) return std::unexpected(vfs.error());

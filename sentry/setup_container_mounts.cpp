@@ -206,13 +206,19 @@ Configured<void> FilesystemSetup::mount_container_bind(const MountEntry& entry) 
     return failure(doing, Errno::last(), "create it first, or correct mounts of config.json");
   const bool is_device = S_ISCHR(status.st_mode) && !entry.flags.is_nodev;
   auto access = entry.flags.is_read_only && !is_device ? MountAccess::kReadOnly : MountAccess::kReadWrite;
-  auto tree = mounter_->clone_tree(AT_FDCWD, entry.source, access,
-                                   is_device ? MountDevices::kVisible : MountDevices::kHidden);
+  auto tree = entry.ids ? Result<UniqueFd>(std::move(mapped_trees_.at(&entry)))
+                        : mounter_->clone_tree(AT_FDCWD, entry.source, access,
+                                               is_device ? MountDevices::kVisible : MountDevices::kHidden);
   if (!tree) return failure(doing, tree.error(), "look whether the file system allows it");
-  if (!is_device) show_to_host(entry, *tree);
+  // A tree that came with the host's rights cannot be copied here.
+  if (!is_device && !entry.ids) show_to_host(entry, *tree);
+  vfs::OwnerMaps owners{ids_.uid_map, ids_.gid_map};
+  if (entry.ids)
+    owners = {oci::owners_of_mapped_tree(ids_.uid_map, entry.ids->users),
+              oci::owners_of_mapped_tree(ids_.gid_map, entry.ids->groups)};
   auto filesystem =
       vfs::create_hostfs({.root = *std::move(tree),
-                          .owners = {ids_.uid_map, ids_.gid_map},
+                          .owners = std::move(owners),
                           .devices = is_device ? vfs::HostDevices::kVisible : vfs::HostDevices::kRefused});
   if (!filesystem) return failure(doing, filesystem.error(), "look whether you may read it");
   // The last name of the host's path is what programs compare; those above it are nobody's business.

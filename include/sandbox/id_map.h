@@ -23,6 +23,9 @@ class IdMap {
   uint32_t to_inside(uint32_t outside) const;
   // What the sentry must use for an id the workload names; nothing when unmapped (EINVAL to chown).
   std::optional<uint32_t> to_outside(uint32_t inside) const;
+  bool has_outside(uint32_t outside) const;
+  // The part of it whose outside ids are inside of `parent`.
+  IdMap within(const IdMap& parent) const;
   const std::vector<Range>& ranges() const { return ranges_; }
 
  private:

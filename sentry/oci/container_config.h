@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "platform/mapped_ids.h"
 #include "platform/platform.h"
 #include "sandbox/id_map.h"
 #include "sandbox/unique_fd.h"
@@ -16,6 +17,12 @@ namespace sandbox::oci {
 
 class ContainerControl;
 
+// The ids that files have on the disk (inside), and those of the host that a bind shows them as (outside).
+struct MountIds {
+  IdMap users, groups;
+  platform::MappedMounts mounts = platform::MappedMounts::kTopOnly;
+};
+
 // One of the mounts, which are made in their order.
 struct MountEntry {
   // kRemount: another look of what is at `destination`.
@@ -23,6 +30,7 @@ struct MountEntry {
   std::string destination;  // absolute, inside
   std::string source;       // kBind: absolute host path; else what mountinfo shows
   vfs::MountFlags flags;
+  std::optional<MountIds> ids;  // kBind
   // kTmpfs and kDevices.
   uint64_t size_bytes = 0, inode_limit = 0;  // 0: the kernel's default
   uint32_t mode = 01777, uid = 0, gid = 0;

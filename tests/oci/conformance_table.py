@@ -18,7 +18,6 @@ WITHOUT = [
     ("config-linux.md#seccomp", "SCMP_ACT_NOTIFY and the state sent to listenerPath", "refused by name: calls are the sentry's"),
     ("config-linux.md#rdma", "limits of RDMA", "no machine at hand has the controller"),
     ("config-linux.md#cgroup-ownership", "owners of the group's files", "only on cgroup v2, which no test machine has as a whole"),
-    ("config.md#linux-mounts", "ids mapped by a mount (`idmap`, `ridmap`)", "refused by name"),
     ("config.md#root", "Windows, Solaris, z/OS, VM and FreeBSD", "other platforms"),
 ]
 

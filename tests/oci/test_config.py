@@ -330,7 +330,7 @@ def test_what_is_not_supported_is_named(folder):
         bundle.config["linux"].update(change)
         bundle.refused(word)
     for mount, word in (({"type": "nfs", "source": "x"}, "`nfs`"), ({"type": "tmpfs", "source": "x", "options": ["nonsense"]}, "`nonsense`"),
-                        ({"type": "bind", "source": "/tmp", "options": ["bind"], **{key: [{"containerID": 0, "hostID": 1, "size": 1}] for key in ("uidMappings", "gidMappings")}}, "uidMappings")):
+                        ({"type": "tmpfs", "source": "x", **{key: [{"containerID": 0, "hostID": 1, "size": 1}] for key in ("uidMappings", "gidMappings")}}, "uidMappings")):
         bundle = bundle_of(folder, "true")
         bundle.config["mounts"].append({"destination": "/v", **mount})
         bundle.refused(word, "mounts[7]")

@@ -137,7 +137,7 @@ Configured<Bundle> bundle_of(const nlohmann::json& document, const std::string& 
   read_root(root["root"], bundle);
   if (!root["process"]) root["process"].fail("it is missing");
   bundle.process = read_process(root["process"]);
-  bundle.mounts = read_mounts(root["mounts"], directory);
+  bundle.mounts = read_mounts(root["mounts"], directory, root["linux"]);
   bundle.hooks = read_hooks(root["hooks"]);
   if (!bundle.hooks.start_container.empty())
     root["hooks"]["startContainer"].fail("hooks inside the container are not supported", "createContainer");

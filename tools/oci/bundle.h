@@ -93,7 +93,10 @@ Configured<Bundle> bundle_of(const nlohmann::json& document, const std::string& 
 
 // Parts of it, each in a file of its own. What is wrong is noted in the node's problems.
 Process read_process(const JsonNode& process);
-std::vector<MountEntry> read_mounts(const JsonNode& mounts, const std::string& bundle_directory);
+// `linux_node`: its id maps are those of mounts that say `idmap` and have none of their own.
+std::vector<MountEntry> read_mounts(const JsonNode& mounts, const std::string& bundle_directory,
+                                    const JsonNode& linux_node);
+std::optional<IdMap> read_id_map(const JsonNode& mappings);  // nothing: there are none
 void read_annotations(const JsonNode& annotations, Bundle& bundle);
 void read_linux(const JsonNode& linux_node, Bundle& bundle);
 Configured<std::shared_ptr<const platform::SeccompFilter>> read_seccomp(const JsonNode& seccomp);

@@ -18,12 +18,12 @@ Configured<int> command_features(const Runtime&, const Arguments&) {
   const Json linux_part{
       {"namespaces", namespace_names()},
       {"capabilities", capability_names()},
-      {"cgroup", {{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}, {"rdma", false}}},
+      {"cgroup", {{"v1", true}, {"v2", true}, {"systemd", false}, {"systemdUser", false}, {"rdma", true}}},
       {"seccomp", seccomp},
       {"apparmor", {{"enabled", false}}},
       {"selinux", {{"enabled", false}}},
       {"intelRdt", {{"enabled", false}}},
-      {"mountExtensions", {{"idmap", {{"enabled", false}}}}}};
+      {"mountExtensions", {{"idmap", {{"enabled", true}}}}}};
   const Json document{{"ociVersionMin", "1.0.0"},
                       {"ociVersionMax", "1.3.0"},
                       {"hooks", {"prestart", "createRuntime", "createContainer", "poststart", "poststop"}},

@@ -52,20 +52,6 @@ void read_namespaces(const JsonNode& node, Bundle& bundle) {
     node.fail("there is no mount namespace, and a sandbox always has one", R"({"type": "mount"})");
 }
 
-std::optional<IdMap> read_id_map(const JsonNode& node) {
-  std::vector<IdMap::Range> ranges;
-  for (const JsonNode& item : node.items()) {
-    auto id = [&](const char* key) {
-      return static_cast<uint32_t>(item[key].required_number_between(0, UINT32_MAX));
-    };
-    const IdMap::Range range{id("containerID"), id("hostID"), id("size")};
-    if (range.count == 0) item["size"].fail("it is 0");
-    ranges.push_back(range);
-  }
-  if (ranges.empty()) return std::nullopt;
-  return IdMap(std::move(ranges));
-}
-
 // Those that the sandbox has in any case.
 struct StandardDevice {
   const char* path;
@@ -175,6 +161,20 @@ void read_time_offsets(const JsonNode& node, Bundle& bundle) {
 }
 
 }  // namespace
+
+std::optional<IdMap> read_id_map(const JsonNode& node) {
+  std::vector<IdMap::Range> ranges;
+  for (const JsonNode& item : node.items()) {
+    auto id = [&](const char* key) {
+      return static_cast<uint32_t>(item[key].required_number_between(0, UINT32_MAX));
+    };
+    const IdMap::Range range{id("containerID"), id("hostID"), id("size")};
+    if (range.count == 0) item["size"].fail("it is 0");
+    ranges.push_back(range);
+  }
+  if (ranges.empty()) return std::nullopt;
+  return IdMap(std::move(ranges));
+}
 
 std::vector<std::string> namespace_names() {
   std::vector<std::string> names;

@@ -28,6 +28,7 @@ enum class Effect {
   kDirAtime,
   kNoDirAtime,
   kCopyUp,
+  kMapIds,  // read_ids()
   kWarn,
 };
 
@@ -98,6 +99,8 @@ constexpr Option kOptions[] = {
     {"symfollow", Effect::kNone},
     {"rsymfollow", Effect::kNone},
     {"tmpcopyup", Effect::kCopyUp},
+    {"idmap", Effect::kMapIds},
+    {"ridmap", Effect::kMapIds},
 };
 
 struct Type {
@@ -178,6 +181,7 @@ void apply(MountEntry& entry, Effect effect) {
     case Effect::kNone:
     case Effect::kBind:
     case Effect::kRemount:
+    case Effect::kMapIds:
     case Effect::kWarn:
       return;
     case Effect::kReadOnly:
@@ -244,7 +248,30 @@ std::string absolute(std::string path, const std::string& base) {
   return path.starts_with('/') ? path : base + "/" + path;
 }
 
-MountEntry read_mount(const JsonNode& node, const std::string& bundle_directory) {
+// Maps of its own, or with an option that asks for one those of the container.
+void read_ids(const JsonNode& node, const JsonNode& linux_node, MountEntry& entry) {
+  if (bool(node["uidMappings"]) != bool(node["gidMappings"]))
+    node[node["uidMappings"] ? "gidMappings" : "uidMappings"].fail("it is missing beside the other one");
+  const std::vector<std::string> options = node["options"].texts();
+  const bool is_for_all = std::ranges::count(options, "ridmap") > 0;
+  const bool is_asked = is_for_all || std::ranges::count(options, "idmap") > 0;
+  const JsonNode& maps = node["uidMappings"] ? node : linux_node;
+  if (!is_asked && !node["uidMappings"]) return;
+  auto users = read_id_map(maps["uidMappings"]), groups = read_id_map(maps["gidMappings"]);
+  if (entry.kind != MountEntry::Kind::kBind)
+    return node[is_asked ? "options" : "uidMappings"].fail("ids are mapped of binds only", "leave it out");
+  if (!users || !groups) {
+    if (is_asked)
+      node["options"].fail("`idmap` and `ridmap` need maps of the mount's or of the container's own",
+                           "uidMappings and gidMappings");
+    return;
+  }
+  entry.ids = {.users = *std::move(users),
+               .groups = *std::move(groups),
+               .mounts = is_for_all ? platform::MappedMounts::kWholeTree : platform::MappedMounts::kTopOnly};
+}
+
+MountEntry read_mount(const JsonNode& node, const std::string& bundle_directory, const JsonNode& linux_node) {
   const std::vector<std::string> options = node["options"].texts();
   MountEntry entry{.kind = kind_of(node, options)};
   entry.flags = {.is_nosuid = false};
@@ -273,18 +300,16 @@ MountEntry read_mount(const JsonNode& node, const std::string& bundle_directory)
   }
   if (entry.contents == MountEntry::Contents::kCopyUp && entry.kind != MountEntry::Kind::kTmpfs)
     node["options"].fail("tmpcopyup is for a tmpfs", "leave it out");
-  if (bool(node["uidMappings"]) != bool(node["gidMappings"]))
-    node[node["uidMappings"] ? "gidMappings" : "uidMappings"].fail("it is missing beside the other one");
-  node["uidMappings"].refuse("mounts with ids of their own are not supported");
-  node["gidMappings"].refuse("mounts with ids of their own are not supported");
+  read_ids(node, linux_node, entry);
   return entry;
 }
 
 }  // namespace
 
-std::vector<MountEntry> read_mounts(const JsonNode& node, const std::string& bundle_directory) {
+std::vector<MountEntry> read_mounts(const JsonNode& node, const std::string& bundle_directory,
+                                    const JsonNode& linux_node) {
   std::vector<MountEntry> mounts;
-  for (const JsonNode& item : node.items()) mounts.push_back(read_mount(item, bundle_directory));
+  for (const JsonNode& item : node.items()) mounts.push_back(read_mount(item, bundle_directory, linux_node));
   return mounts;
 }
 
