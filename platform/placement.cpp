@@ -65,13 +65,6 @@ HeldHere::~HeldHere() {
   if (tid_ != 0) sched_setaffinity(tid_, sizeof mask_, &mask_);
 }
 
-void take_parents_cpus(pid_t parent, pid_t child) {
-  cpu_set_t own, inherited;
-  if (sched_getaffinity(child, sizeof inherited, &inherited) < 0 || CPU_COUNT(&inherited) != 1) return;
-  if (sched_getaffinity(parent, sizeof own, &own) < 0 || CPU_EQUAL(&own, &inherited)) return;
-  sched_setaffinity(child, sizeof own, &own);
-}
-
 void InstallPlacement::note_call(pid_t caller) {
   if (caller == last_target_) ways_.record(way_, clock_ns(CLOCK_MONOTONIC) - begin_ns_);
   last_target_ = 0;
@@ -85,6 +78,13 @@ void StopPlacement::note_stop(pid_t tid) {
   }
   if (turns_ >= kTurns) ways_.record(way_, clock_ns(CLOCK_MONOTONIC) - last_ns_);
   ++turns_;
+}
+
+void StopPlacement::note_birth(pid_t parent, pid_t child) const {
+  cpu_set_t own, inherited;
+  if (sched_getaffinity(child, sizeof inherited, &inherited) < 0 || CPU_COUNT(&inherited) != 1) return;
+  if (sched_getaffinity(parent, sizeof own, &own) < 0 || CPU_EQUAL(&own, &inherited)) return;
+  sched_setaffinity(child, sizeof own, &own);
 }
 
 void StopPlacement::prepare(pid_t tid) {

@@ -69,10 +69,6 @@ class HeldHere {
   cpu_set_t mask_{};
 };
 
-// A thread born while its parent was held to one CPU is held as well, and nobody would let it go: gives it
-// the CPUs that its parent has by now. For threads that have not run yet.
-void take_parents_cpus(pid_t parent, pid_t child);
-
 // For the installation of descriptors: NOTIF_ADDFD wakes its target and then waits for it. One for each
 // worker.
 class InstallPlacement {
@@ -103,6 +99,9 @@ class StopPlacement {
   // woken.
   template <typename Resume>
   auto run(pid_t tid, Resume resume);
+  // A thread born while its parent was held is held as well, and nobody would let it go: gives it the CPUs
+  // that its parent has by now. For a child that has not run yet.
+  void note_birth(pid_t parent, pid_t child) const;
 
  private:
   void prepare(pid_t tid);

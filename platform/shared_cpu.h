@@ -2,8 +2,11 @@
 #pragma once
 
 #include <sched.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
+#include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -11,6 +14,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "platform/call_observer.h"
 #include "platform/placement.h"
 
 namespace sandbox::platform {
@@ -24,6 +28,15 @@ namespace sandbox::platform {
 // Every method is the tracer's thread's; a thread of this class lets others go, too.
 class SharedCpu {
  public:
+  // Calls that tell or change an affinity: each needs a stop, for reveal().
+  static constexpr std::array<uint32_t, 2> kRevealing = {SYS_sched_getaffinity, SYS_sched_setaffinity};
+  static bool is_revealing(uint32_t number) {
+    return std::ranges::find(kRevealing, number) != kRevealing.end();
+  }
+  static bool is_possible(const CallSet& stopping) {
+    return std::ranges::all_of(kRevealing, [&](uint32_t number) { return stopping.contains(number); });
+  }
+
   ~SharedCpu() { end(); }
 
   void note_stop(pid_t tid);

@@ -46,6 +46,11 @@ uint64_t clone_flags(const Registers& registers) {
 
 }  // namespace
 
+void Tracer::set_observation(const Observation& observation) {
+  observation_ = &observation;
+  shares_cpu_ = kind_ == EngineKind::kPtrace && SharedCpu::is_possible(observation.traced);
+}
+
 Result<void> Tracer::attach() {
   tracer_tid_ = gettid();
   prepare_interruptible_wait(wake_signal());
@@ -94,8 +99,8 @@ Platform::Outcome Tracer::serve() {
 void Tracer::handle(pid_t tid, WaitStatus status) {
   using Kind = WaitStatus::Kind;
   const Kind kind = status.kind();
-  placement_.note_stop(tid);
   if (kind == Kind::kGone) return handle_gone(tid, status);
+  note_stop(tid);
   if (kind == Kind::kExiting) return handle_exiting(tid);
   auto found = tracees_.find(tid);
   if (found == tracees_.end() || found->second.awaits_first_stop) return handle_first_stop(tid, status);
@@ -121,13 +126,18 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
   }
 }
 
+void Tracer::note_stop(pid_t tid) {
+  if (shares_cpu_) return shared_cpu_.note_stop(tid);
+  placement_.note_stop(tid);
+}
+
 // ESRCH means that it was killed meanwhile; its end is the next thing waitpid tells.
 void Tracer::let_run(pid_t tid, int signal) {
-  (void)placement_.run(tid, [&] { return watch_ ? resume_to_call(tid, signal) : resume(tid, signal); });
+  (void)run(tid, [&] { return watch_ ? resume_to_call(tid, signal) : resume(tid, signal); });
 }
 
 Result<void> Tracer::let_finish(pid_t tid) {
-  return placement_.run(tid, [&] { return resume_to_syscall_exit(tid); });
+  return run(tid, [&] { return resume_to_syscall_exit(tid); });
 }
 
 // A stop nobody can explain: going on might run the workload unguarded.
@@ -146,7 +156,11 @@ void Tracer::announce(pid_t parent, pid_t child, uint64_t flags) {
     if (found != tracees_.end()) tgid = found->second.tgid;
   }
   tracees_.emplace(child, Tracee{tgid});
-  take_parents_cpus(parent, child);
+  if (shares_cpu_) {
+    shared_cpu_.note_birth(parent, child);
+  } else {
+    placement_.note_birth(parent, child);
+  }
   supervisor_.on_clone(parent, child, flags);
   if (CallObserver* told = observer()) told->on_birth(parent, child);
 }
@@ -248,6 +262,7 @@ void Tracer::handle_gone(pid_t tid, WaitStatus status) {
   }
   const Tracee tracee = found->second;
   announce_orphans_of(tid, tracee.tgid);
+  shared_cpu_.note_death(tid);
   tracees_.erase(tid);
   if (tracee.exec) retry_delayed_exec(tracee.tgid);
   engine_->on_thread_gone(tid);
@@ -261,6 +276,7 @@ void Tracer::handle_seccomp(pid_t tid) {
   auto registers = get_registers(tid);
   if (!registers) return;
   const uint32_t number = static_cast<uint32_t>(registers->orig_rax);
+  if (shares_cpu_ && SharedCpu::is_revealing(number)) shared_cpu_.reveal(tid);
   const bool is_exec = number == SYS_execve || number == SYS_execveat;
   const bool is_loaders = is_exec && is_loader_call(event_of(tid, *registers));
   if (!is_loaders && refuse_by_profile(tid, *registers)) return;
@@ -358,7 +374,7 @@ Result<Registers> Tracer::finish_syscall(pid_t tid, uint64_t expected_number) {
     waited = waitpid(tid, &raw, __WALL);
   } while (waited < 0 && errno == EINTR);
   if (waited < 0) return err(ESRCH);
-  placement_.note_stop(tid);
+  note_stop(tid);
   WaitStatus status(raw);
   if (status.kind() == WaitStatus::Kind::kSyscallStop) {
     auto registers = TRY(get_registers(tid));
@@ -387,7 +403,7 @@ Result<int64_t> Tracer::repeat_syscall(pid_t tid, const Registers& original, Reg
       waited = waitpid(tid, &raw, __WALL);
     } while (waited < 0 && errno == EINTR);
     if (waited < 0) return err(ESRCH);
-    placement_.note_stop(tid);
+    note_stop(tid);
     WaitStatus status(raw);
     if (status.kind() == WaitStatus::Kind::kSyscallStop) continue;
     Registers failed = original;

@@ -21,6 +21,7 @@
 #include "platform/platform.h"
 #include "platform/profiled_supervisor.h"
 #include "platform/ptrace_requests.h"
+#include "platform/shared_cpu.h"
 #include "platform/wait_status.h"
 
 namespace sandbox::platform {
@@ -49,7 +50,7 @@ class Tracer {
 
   void set_engine(TracerEngine& engine) { engine_ = &engine; }
   // Before serve(); outlives it.
-  void set_observation(const Observation& observation) { observation_ = &observation; }
+  void set_observation(const Observation& observation);
   void set_enforcement(const Enforcement& enforcement) { enforcement_ = &enforcement; }
 
   // Attaches to the first process. Errors: those of PTRACE_SEIZE (EPERM: the host forbids it).
@@ -137,6 +138,10 @@ class Tracer {
   void tell_watched_return(pid_t tid, int64_t result);
   bool is_end_of_exec(pid_t tid, const Registers& registers) const;
 
+  void note_stop(pid_t tid);
+  // Runs `resume`, which lets the stopped thread run.
+  template <typename Resume>
+  auto run(pid_t tid, Resume resume);
   // Lets it run to the end of the system call it is in. Errors: ESRCH.
   Result<void> let_finish(pid_t tid);
   void handle(pid_t tid, WaitStatus status);
@@ -193,6 +198,8 @@ class Tracer {
   std::unordered_map<pid_t, WaitStatus> stillborns_;   // died before their parent's event came
   std::deque<std::pair<pid_t, WaitStatus>> deferred_;  // seen while waiting for one thread
   StopPlacement placement_;
+  bool shares_cpu_ = false;  // in a trace that stops at every call, and so at those that reveal it
+  SharedCpu shared_cpu_;     // then instead of placement_
   uint64_t last_hold_ = 0;
   bool init_is_gone_ = false;
   bool first_has_executed_ = false;
@@ -216,5 +223,12 @@ class Tracer {
   bool is_over_ = false;
   DelayedWork delayed_;  // last: it ends before what it uses
 };
+
+template <typename Resume>
+auto Tracer::run(pid_t tid, Resume resume) {
+  if (!shares_cpu_) return placement_.run(tid, resume);
+  shared_cpu_.prepare(tid);
+  return resume();
+}
 
 }  // namespace sandbox::platform

@@ -112,8 +112,10 @@ uint64_t Tracer::finish_exec(pid_t tgid) {
     if (tid != tgid) stale.push_back(tid);
   }
   SANDBOX_CHECK(number.has_value(), "a process executed something without asking");
+  if (shares_cpu_) shared_cpu_.note_exec(maker, tgid);
   for (pid_t tid : stale) {
     tracees_.erase(tid);
+    shared_cpu_.note_death(tid);
     engine_->on_thread_gone(tid);
   }
   tracees_.at(tgid).is_loading = observer() != nullptr || enforcement_ != nullptr;

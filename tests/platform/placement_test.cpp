@@ -161,6 +161,32 @@ TEST_CASE("a child that inherits being held gets its parent's own affinity back"
   CHECK(CPU_EQUAL(&now, &own));
 }
 
+TEST_CASE("a child born while its parent was held for a moment gets its parent's CPUs") {
+  if (has_one_cpu()) return;
+  Sleeper parent, child;
+  const cpu_set_t own = parent.affinity();
+  {
+    HeldHere held(parent.pid());
+    const cpu_set_t inherited = parent.affinity();
+    REQUIRE(CPU_COUNT(&inherited) == 1);
+    REQUIRE(sched_setaffinity(child.pid(), sizeof inherited, &inherited) == 0);
+  }
+  const StopPlacement placement;
+  placement.note_birth(parent.pid(), child.pid());
+  cpu_set_t now = child.affinity();
+  CHECK(CPU_EQUAL(&now, &own));
+  // Several CPUs, or the only one that its parent may use, are its own business.
+  const cpu_set_t one = only_cpu(sched_getcpu());
+  REQUIRE(sched_setaffinity(parent.pid(), sizeof one, &one) == 0);
+  placement.note_birth(parent.pid(), child.pid());
+  now = child.affinity();
+  CHECK(CPU_EQUAL(&now, &own));
+  REQUIRE(sched_setaffinity(child.pid(), sizeof one, &one) == 0);
+  placement.note_birth(parent.pid(), child.pid());
+  now = child.affinity();
+  CHECK(CPU_EQUAL(&now, &one));
+}
+
 TEST_CASE("a thread that runs for long is let go") {
   if (has_one_cpu()) return;
   Sleeper traced;
