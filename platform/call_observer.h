@@ -10,6 +10,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -69,6 +71,22 @@ struct Intervention {
   }
 };
 
+// Of what a call writes: at most so many bytes from there on.
+struct OutputRange {
+  static constexpr uint32_t kLargest = 400;  // struct utsname has 390
+  uint64_t address = 0;
+  uint32_t size = 0;
+};
+// Those of one call; unused ones are empty.
+using OutputRanges = std::array<OutputRange, 2>;
+
+// The range's bytes as they were when the call had returned; fewer where memory ends.
+struct CopiedOutput {
+  uint64_t address = 0;
+  std::span<const std::byte> bytes;
+};
+using CopiedOutputs = std::array<CopiedOutput, std::tuple_size_v<OutputRanges>>;
+
 // Told while the thread in question is stopped or waits for its answer, so that its memory can be read. From
 // any engine thread, two at once for different threads of the workload. Ids are the sentry's PID namespace's.
 class CallObserver {
@@ -76,7 +94,8 @@ class CallObserver {
   virtual ~CallObserver() = default;
 
   // The thread is about to make a call of the traced set. `registers` is null where the engine does not know
-  // them. kNone: on_return is not asked for, and no stop is made for it. kResult: on_result does as well.
+  // them. kNone: on_return is not asked for, and no stop is made for it. kResult: on_result does as well,
+  // when it is given outputs_of().
   enum class Interest { kNone, kReturn, kResult };
   virtual Interest on_call(const SyscallEvent& event, GuestMemory& memory,
                            const user_regs_struct* registers) = 0;
@@ -85,11 +104,13 @@ class CallObserver {
     (void)tid;
     return std::nullopt;
   }
+  // Asked for at most once after an on_call that said kResult, by the same thread.
+  virtual OutputRanges outputs_of(pid_t tid) = 0;
   // The call that on_call told of returned this, as the register says (so also -ERESTARTSYS).
   virtual void on_return(pid_t tid, int64_t result, GuestMemory& memory) = 0;
   // The same for one that said kResult: told later, while the thread may run or have ended, but in the order
   // in which calls return, and before anything else of this thread. `time_ns`: when it did, CLOCK_MONOTONIC.
-  virtual void on_result(pid_t tid, int64_t result, uint64_t time_ns) = 0;
+  virtual void on_result(pid_t tid, int64_t result, uint64_t time_ns, const CopiedOutputs& outputs) = 0;
   // It goes on without the engine, which will not learn what it returns.
   virtual void on_lost(pid_t tid) = 0;
 

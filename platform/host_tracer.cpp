@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <cstdlib>
 
@@ -31,12 +30,9 @@ constexpr long kTraceOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | P
 // Ends the tracer's wait when it is to detach.
 int wake_signal() { return SIGRTMAX - 2; }
 
-// Whoever asks for an affinity, or changes one, must not find what SharedCpu made of it.
-constexpr std::array<uint32_t, 2> kAffinityCalls = {SYS_sched_getaffinity, SYS_sched_setaffinity};
-
 // The numbers that are traced go to the tracer; those of other architectures run unseen.
 std::vector<sock_filter> make_filter(CallSet traced) {
-  for (uint32_t number : kAffinityCalls) traced.add(number);
+  for (uint32_t number : SharedCpu::kRevealing) traced.add(number);
   const bpf::Program allow{bpf::statement(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   const bpf::Program trace{bpf::statement(BPF_RET | BPF_K, SECCOMP_RET_TRACE)};
   std::vector<bpf::Segment> segments{{0, traced.contains(0) ? trace : allow}};
@@ -258,17 +254,19 @@ void HostTracer::note_own_filter(const SyscallEvent& event) {
 
 // A seccomp stop, or the entry of a call where every call stops.
 void HostTracer::handle_entry(pid_t tid, Tracee& tracee) {
-  tracee.phase = Phase::kInCall;
   tracee.is_told = false;
   auto info = get_call_info(tid);
   if (!info) return;
+  // The end of a call that was under way when we came, and that has stopped before: an exec, a birth.
+  if (info->op == PTRACE_SYSCALL_INFO_EXIT) return let_run(tid, tracee);
+  tracee.phase = Phase::kInCall;
   const bool is_seccomp = info->op == PTRACE_SYSCALL_INFO_SECCOMP;
   SyscallEvent event{tid,
                      static_cast<uint32_t>(is_seccomp ? info->seccomp.nr : info->entry.nr),
                      {},
                      info->instruction_pointer};
   std::copy_n(is_seccomp ? info->seccomp.args : info->entry.args, event.args.size(), event.args.begin());
-  if (std::ranges::find(kAffinityCalls, event.number) != kAffinityCalls.end()) shared_cpu_.reveal(tid);
+  if (SharedCpu::is_revealing(event.number)) shared_cpu_.reveal(tid);
   // Numbers of 32-bit programs mean other calls.
   if (info->arch != AUDIT_ARCH_X86_64) event.number = foreign_call(event.number);
   has_begun_ |= event.number == SYS_execve;
@@ -378,7 +376,11 @@ void HostTracer::handle_birth(pid_t tid) {
   if (!message) return;
   const auto child = static_cast<pid_t>(*message);
   tracees_.try_emplace(child);
-  shared_cpu_.note_birth(tid, child);
+  if (is_started_) {
+    shared_cpu_.note_birth(tid, child);
+  } else {
+    placement_.note_birth(tid, child);
+  }
   observer_.on_birth(tid, child);
   let_run(tid, tracees_.at(tid));
 }
@@ -422,7 +424,7 @@ void HostTracer::handle_event_stop(pid_t tid, Tracee& tracee, int signal) {
 // ---- results without a stop ----
 
 void HostTracer::ask_tap(pid_t tid, Tracee& tracee) {
-  if (!tap_->ask(tid)) return;
+  if (!tap_->ask(tid, observer_.outputs_of(tid))) return;
   tracee.is_noted = true;
   ++questions_;
 }
@@ -440,7 +442,7 @@ void HostTracer::tell_noted() {
     auto found = tracees_.find(noted->tid);
     if (found == tracees_.end() || !found->second.is_noted) continue;
     if (was_interrupted(noted->result)) {
-      found->second.uncertain = *noted;
+      found->second.uncertain = {noted->tid, noted->result, noted->time_ns, {}};  // it wrote nothing
     } else {
       tell_result(found->second, *noted);
     }
@@ -453,7 +455,7 @@ void HostTracer::tell_result(Tracee& tracee, const ResultTap::Noted& noted) {
   tracee.is_noted = tracee.is_told = false;
   tracee.phase = Phase::kUser;
   --questions_;
-  observer_.on_result(copy.tid, copy.result, copy.time_ns);
+  observer_.on_result(copy.tid, copy.result, copy.time_ns, copy.outputs);
 }
 
 // A result is told soon even when no thread stops for long.

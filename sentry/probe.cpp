@@ -139,12 +139,13 @@ HostFeature probe_thread_pidfds() {
 
 HostFeature probe_result_tap() {
   auto tap = platform::ResultTap::create();
-  if (tap)
+  const Result<void> opened = tap ? (*tap)->open() : Result<void>(std::unexpected(tap.error()));
+  if (opened)
     return {
         .name = "results without stops", .state = State::kWorks, .detail = "BPF at the end of system calls"};
   return {.name = "results without stops",
           .state = State::kDegraded,
-          .detail = reason_in_words(tap.error()),
+          .detail = reason_in_words(opened.error()),
           .consequence =
               "`trace --host` stops a program at the end of each call, too: calls take up to twice as long; "
               "needs root on the host"};

@@ -73,6 +73,7 @@ struct ArgumentPlan {
   Shape shape = Shape::kSelf;
   ArgumentKind kind{};
   bool is_unwritten_at_zero = false;
+  size_t output_bytes = 0;  // that are read after the call, at most; 0: it depends
 };
 
 ArgumentPlan plan_argument(const SyscallArgument& argument) {
@@ -88,6 +89,14 @@ ArgumentPlan plan_argument(const SyscallArgument& argument) {
   const auto found = type_index().find(name);
   if (found != type_index().end()) plan.type = found->second;
   return plan;
+}
+
+// What Linux writes for these shapes has no pointers that are followed.
+size_t output_bytes(const ArgumentPlan& plan, const DecoderOptions& options) {
+  if (plan.type->output_bytes == Type::kShownBytes) return options.string_bytes;
+  if (plan.type->output_bytes != 0) return plan.type->output_bytes;
+  if (plan.shape == Shape::kOne) return plan.type->size;
+  return plan.shape == Shape::kFilled ? plan.type->size * options.array_elements : 0;
 }
 
 bool is_failure(int64_t result) { return result < 0 && result >= -kLargestErrno; }
@@ -172,6 +181,7 @@ Decoder::Decoder(const DecoderOptions& options) : options_(options) {
     for (size_t i = 0; i < row.arguments().size(); ++i) {
       planned.arguments[i] = plan_argument(row.arguments()[i]);
       planned.arguments[i].is_unwritten_at_zero = row.signature.result_type == "ReapedPid";
+      planned.arguments[i].output_bytes = output_bytes(planned.arguments[i], options_);
     }
     const auto found = type_index().find(row.signature.result_type);
     if (found != type_index().end()) planned.result = found->second;
@@ -251,14 +261,19 @@ void Decoder::exit(DecodedCall& call, int64_t result, Target target) const {
   decoded.remarks = scope.take_remarks();
 }
 
-bool Decoder::reads_at_exit(const DecodedCall& call) const {
+std::optional<platform::OutputRanges> Decoder::outputs(const DecodedCall& call) const {
+  platform::OutputRanges ranges;
+  size_t used = 0;
   const Plan::Row* plan = plan_->find(call.number);
   for (size_t i = 0; plan != nullptr && i < call.arguments.size(); ++i) {
-    if (call.arguments[i].kind == Value::Kind::kPending ||
-        plan->arguments[i].kind == ArgumentKind::kInputOutput)
-      return true;
+    const ArgumentPlan& argument = plan->arguments[i];
+    if (argument.kind == ArgumentKind::kInputOutput) return std::nullopt;
+    if (call.arguments[i].kind != Value::Kind::kPending) continue;
+    const size_t size = argument.output_bytes;
+    if (size == 0 || size > platform::OutputRange::kLargest || used == ranges.size()) return std::nullopt;
+    ranges[used++] = {call.registers[i], static_cast<uint32_t>(size)};
   }
-  return false;
+  return ranges;
 }
 
 std::optional<int64_t> register_argument(const SyscallRow& row, const std::array<uint64_t, 6>& registers,

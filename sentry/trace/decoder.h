@@ -64,8 +64,9 @@ class Decoder {
   // At its exit, with the result register: fills in what the call wrote, and the result. Output of a call
   // that failed is shown as its address.
   void exit(DecodedCall& call, int64_t result, Target target) const;
-  // Whether exit() reads memory, or may, for what entry() gave.
-  bool reads_at_exit(const DecodedCall& call) const;
+  // The memory that exit() reads for what entry() gave, at most, unless the call fails; nothing when that
+  // cannot be told yet, or is more than fits.
+  std::optional<platform::OutputRanges> outputs(const DecodedCall& call) const;
 
  private:
   struct Plan;

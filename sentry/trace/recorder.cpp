@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "platform/copied_memory.h"
 #include "platform/process_memory.h"
 #include "sandbox/clock.h"
 #include "sentry/trace/named_paths.h"
@@ -127,12 +128,12 @@ Interest Recorder::on_call(const platform::SyscallEvent& event, GuestMemory& mem
   return interest_in(thread);
 }
 
-// kResult when nothing but the result is to be learnt at the end of the pending call. An exec's end is its
-// event.
+// kResult when nothing but the result, and bytes that are known by now, is to be learnt at the end of the
+// pending call. An exec's end is its event.
 Interest Recorder::interest_in(const Thread& thread) const {
   const DecodedCall& call = thread.pending->call;
   const bool looks_at_thread = thread.names != nullptr || thread.was_injected || thread.registers ||
-                               decoder_.reads_at_exit(call) || is_exec(call);
+                               is_exec(call) || !decoder_.outputs(call);
   return looks_at_thread ? Interest::kReturn : Interest::kResult;
 }
 
@@ -140,8 +141,16 @@ void Recorder::on_return(pid_t tid, int64_t result, GuestMemory& memory) {
   take_result(tid, result, memory, clock_ns(CLOCK_MONOTONIC));
 }
 
-void Recorder::on_result(pid_t tid, int64_t result, uint64_t time_ns) {
-  platform::ProcessMemory memory(tid);
+platform::OutputRanges Recorder::outputs_of(pid_t tid) {
+  std::lock_guard lock(mutex_);
+  auto found = threads_.find(tid);
+  if (found == threads_.end() || !found->second.pending) return {};
+  return decoder_.outputs(found->second.pending->call).value_or(platform::OutputRanges{});
+}
+
+void Recorder::on_result(pid_t tid, int64_t result, uint64_t time_ns,
+                         const platform::CopiedOutputs& outputs) {
+  platform::CopiedMemory memory(tid, outputs);
   take_result(tid, result, memory, time_ns);
 }
 

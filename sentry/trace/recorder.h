@@ -65,7 +65,9 @@ class Recorder final : public platform::CallObserver {
   Interest on_call(const platform::SyscallEvent& event, GuestMemory& memory,
                    const user_regs_struct* registers) override;
   void on_return(pid_t tid, int64_t result, GuestMemory& memory) override;
-  void on_result(pid_t tid, int64_t result, uint64_t time_ns) override;
+  platform::OutputRanges outputs_of(pid_t tid) override;
+  void on_result(pid_t tid, int64_t result, uint64_t time_ns,
+                 const platform::CopiedOutputs& outputs) override;
   std::optional<platform::Intervention> take_intervention(pid_t tid) override;
   void on_lost(pid_t tid) override;
   void on_birth(pid_t parent, pid_t child) override;

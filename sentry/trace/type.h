@@ -52,6 +52,9 @@ struct Type {
   const char* unknown = "";  // "MAP_???"
   std::span<const Field> fields = {};
   const Type* element = nullptr;  // of an array within a structure, and of what a pointer field points to
+  // Of a pointer to what a call writes: so many bytes are read there and none elsewhere. 0: it depends.
+  uint16_t output_bytes = 0;
+  static constexpr uint16_t kShownBytes = UINT16_MAX;  // as many as of a string
 };
 
 // ---- ways to show, for the tables ----

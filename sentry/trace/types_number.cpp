@@ -194,16 +194,16 @@ constexpr Type kTypes[] = {
     {"StringArrayPtr", show_string_array},
     {"EnvironmentPtr", show_environment},
     {"InBytes", show_input_bytes},
-    {"OutBytes", show_output_bytes},
-    {"RandomBytes", show_random_bytes},
-    {"FilledBytes", show_filled_bytes},
+    {.name = "OutBytes", .show = show_output_bytes, .output_bytes = Type::kShownBytes},
+    {.name = "RandomBytes", .show = show_random_bytes, .output_bytes = Type::kShownBytes},
+    {.name = "FilledBytes", .show = show_filled_bytes, .output_bytes = Type::kShownBytes},
     {"OutPath", show_output_path},
     {"AnyPtr", show_address},
     {"GenericFlags", show_hex},
     {"RemoteVector", show_remote_vector},
     {"InVector", show_input_vector},
     {"OutVector", show_output_vector},
-    {"DescriptorPair", show_descriptor_pair},
+    {.name = "DescriptorPair", .show = show_descriptor_pair, .output_bytes = 2 * sizeof(int)},
 };
 
 }  // namespace

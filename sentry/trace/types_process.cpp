@@ -474,7 +474,7 @@ constexpr Type kTypes[] = {
     {"CloneArgumentsPtr", show_clone_arguments},
     {"WaitOptions", show_flags, 4, kWaitOptions, "W???"},
     {"WaitIdType", show_choice, 4, kWaitTypes, "P_???"},
-    {"OutWaitStatus", show_status_pointer},
+    {.name = "OutWaitStatus", .show = show_status_pointer, .output_bytes = sizeof(int)},
     {"ReapedPid", show_signed},
     {"struct rusage", show_structure, sizeof(Rusage), {}, "", kRusageFields},
     {"RusageWho", show_choice, 4, kUsageWhos, "RUSAGE_???"},

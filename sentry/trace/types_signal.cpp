@@ -292,7 +292,7 @@ constexpr Type kTypes[] = {
     kSignal,
     {"SignalHow", show_choice, 4, kHows, "SIG_???"},
     {"SignalSetPtr", show_signal_set},
-    {"OutSignalSet", show_signal_set},
+    {.name = "OutSignalSet", .show = show_signal_set, .output_bytes = sizeof(uint64_t)},
     {"SignalSetArgument", show_signal_set_argument},
     {"SignalFdFlags", show_flags, 4, kSignalFdFlags, "SFD_???"},
     {"KernelSigaction", show_action, sizeof(KernelAction), kActionFlags},

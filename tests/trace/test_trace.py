@@ -326,6 +326,29 @@ def test_results_of_many_calls_as_strace_has_them(folder):
           calls_by_process(sorted(whole, key=lambda line: int(line.split(" ", 1)[0]))))
 
 
+def test_outputs_of_many_calls_are_what_was_written(folder):
+    """Each call's own, also where the next one of the thread, into the same memory, has come before it was told."""
+    program = """import os
+r, w = os.pipe()
+for i in range(400):
+    os.write(w, b"number %d" % i)
+    os.read(r, 4000)
+    os.truncate("file", i)
+    os.stat("file")
+try:
+    os.read(r + 100, 10)
+except OSError:
+    pass
+"""
+    path = os.path.join(folder, "file")
+    open(path, "w").close()
+    lines = calls_of(trace(folder, "--host", "-e", "read,stat,newfstatat,pipe2", "--", "env", "-C", folder, sys.executable, "-c", program))
+    in_order(lines, r"pipe2\(\[\d+, \d+\], O_CLOEXEC\) = 0",
+             *(line for i in range(400) for line in (rf'read\(\d+, "number {i}", 4000\) = {len(str(i)) + 7}',
+                                                     rf'(new)?f?stat(at)?\(.*"file", \{{st_mode=S_IFREG\|0\d+, st_size={i}, \.\.\.\}}.*\) = 0')),
+             r"read\(\d+, 0x[0-9a-f]+, 10\) = -1 EBADF .*")
+
+
 def test_killed_call_has_no_result(folder):
     """Also where results come without a stop: the kernel gives such a call one."""
     program = f"i=0; while [ $i -lt 1000 ]; do cd /; i=$((i+1)); done; exec {CALLS} killed"

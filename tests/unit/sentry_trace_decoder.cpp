@@ -226,6 +226,56 @@ TEST_CASE("hostile arguments of every call end in printable text") {
   CHECK(longest < 1 << 20);
 }
 
+// Memory of which only the promised ranges may be looked at.
+class PromisedMemory final : public GuestMemory {
+ public:
+  explicit PromisedMemory(const platform::OutputRanges& ranges) : ranges_(ranges) {}
+  Result<size_t> read_some(uint64_t address, std::span<std::byte> out) override {
+    has_strayed_ |= std::ranges::none_of(ranges_, [&](const platform::OutputRange& range) {
+      return address >= range.address && address + out.size() <= range.address + range.size;
+    });
+    // A pointer that somebody follows leads elsewhere.
+    std::ranges::fill(out, std::byte{0x41});
+    return out.size();
+  }
+  Result<size_t> write_some(uint64_t, std::span<const std::byte>) override { return err(EFAULT); }
+  bool has_strayed() const { return has_strayed_; }
+
+ private:
+  const platform::OutputRanges& ranges_;
+  bool has_strayed_ = false;
+};
+
+TEST_CASE("what a call writes is read within what was promised at its entry") {
+  const Decoder decoder;
+  FakeMemory memory(kMapped);
+  size_t promised = 0;
+  for (const SyscallRow& row : syscall_rows()) {
+    for (const int64_t result : {0, 1, 7, 1 << 20}) {
+      // Large counts, and addresses that are told apart.
+      std::array<uint64_t, 6> registers;
+      for (size_t i = 0; i < registers.size(); ++i) registers[i] = 0x100000 * (i + 1);
+      DecodedCall call = decoder.entry(row.number, registers, {memory});
+      const auto ranges = decoder.outputs(call);
+      if (!ranges) continue;
+      promised += (*ranges)[0].size != 0;
+      PromisedMemory written(*ranges);
+      decoder.exit(call, result, {written});
+      INFO(row.name << " " << result);
+      CHECK_FALSE(written.has_strayed());
+    }
+  }
+  CHECK(promised > 100);
+  DecodedCall read = decoder.entry(SYS_read, {3, 0x1000, 4096}, {memory});
+  CHECK((*decoder.outputs(read))[0].address == 0x1000);
+  CHECK((*decoder.outputs(read))[0].size == 32);
+  // More than is copied, and what is known only when it has been read.
+  CHECK(!Decoder({.string_bytes = 4096}).outputs(read));
+  CHECK(!decoder.outputs(decoder.entry(SYS_recvmsg, {3, 0x1000, 0}, {memory})));
+  CHECK(!decoder.outputs(decoder.entry(SYS_getdents64, {3, 0x1000, 4096}, {memory})));
+  CHECK(decoder.outputs(decoder.entry(SYS_close, {3}, {memory})));
+}
+
 TEST_CASE("control messages with lengths that lie") {
   Tracee t;
   const auto header = [&](uint64_t length, int level, int type, size_t at) {
