@@ -100,7 +100,8 @@ FilesystemSetup::~FilesystemSetup() = default;
 
 vfs::OwnerMaps FilesystemSetup::owners(const char* attribute) const {
   const bool has_records = ids_.keeper == platform::IdKeeper::kSentry;
-  return {ids_.uid_map, ids_.gid_map, has_records ? attribute : nullptr};
+  if (!has_records) return {ids_.uid_map, ids_.gid_map};
+  return {ids_.uid_map, ids_.gid_map, attribute, passing_owners_};
 }
 
 // What the sentry itself copies into memory is charged to its own group, so the workload's limit bounds it
@@ -413,7 +414,7 @@ Configured<std::unique_ptr<vfs::Vfs>> FilesystemSetup::build() {
   vfs_ = *std::move(created);
   vfs_shared_ = vfs_.get();
   if (ids_.keeper == platform::IdKeeper::kSentry)
-    vfs_->set_object_owners(std::make_unique<vfs::RecordedOwners>(ids_.uid_map, ids_.gid_map));
+    vfs_->set_object_owners(std::make_unique<vfs::RecordedOwners>(owners(vfs::kOwnerRecordXattr)));
   if (auto done = mount_root(); !done) return std::unexpected(done.error());
   if (config_.container) {
     if (auto done = mount_container(*config_.container); !done) return std::unexpected(done.error());

@@ -92,6 +92,7 @@ class FilesystemSetup {
   const WorkloadIds& ids_;
   SentryKernelView& kernel_view_;
   ResourceView& resources_;
+  const std::shared_ptr<vfs::PassingOwners> passing_owners_ = std::make_shared<vfs::PassingOwners>();
   std::unique_ptr<HostMounter> mounter_;
   UniqueFd mask_base_;  // to close it is to unmount it, which waits for every CPU: at the end
   cgroup::HostCgroups cgroups_;

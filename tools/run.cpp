@@ -262,6 +262,9 @@ Parsed<FoundUser> find_user(const RunOptions& options, const std::optional<image
   if (wanted.empty()) return FoundUser{};
   UserDatabase database = UserDatabase::of_rootfs(config.rootfs);
   if (image) database = {.roots = config.layers, .name = "the image's "};
+  // Users that an earlier run made.
+  if (!config.overlay_directory.empty())
+    database.roots.insert(database.roots.begin(), config.overlay_directory + "/upper");
   FoundUser user = TRY(look_up_user(database, wanted));
   config.user = user.ids;
   return user;

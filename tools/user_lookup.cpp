@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,8 +27,16 @@ UniqueFd open_in_root(int root, const std::string& path, int flags) {
   return UniqueFd(static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
 }
 
+// As a kept upper has it (vfs/overlayfs/layer.h).
+bool is_kernels_whiteout(int root, const std::string& path) {
+  UniqueFd object = open_in_root(root, path, O_PATH | O_NOFOLLOW);
+  struct stat status;
+  return object && ::fstat(object.get(), &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == 0;
+}
+
 // Whether a layer lets no file `name` of /etc in the layers below be seen.
 bool hides(int root, const std::string& name) {
+  if (is_kernels_whiteout(root, "etc") || is_kernels_whiteout(root, "etc/" + name)) return true;
   for (const std::string& marker :
        {std::string(".wh.etc"), std::string("etc/.wh..wh..opq"), "etc/.wh." + name})
     if (open_in_root(root, marker, O_PATH | O_NOFOLLOW)) return true;

@@ -43,8 +43,41 @@ def test_changes_are_shown_and_kept(folder):
     store.prints(expected, image, "--keep", "kept", "--", "sh", "-c", change)
     again = "stat -c '%u:%g %a %F %n' /new /su /tmp /mine /null /disk /web/page2; stat -c %t:%T /null /disk; test -e /mail || echo gone; cat /web/page2"
     store.prints(expected + "gone\np", image, "--overlay", "kept", "--", "sh", "-c", again)
-    # In a memory overlay also links and FIFOs have owners of their own.
-    store.prints("5:6\n9:9\n", image, "--", "sh", "-c", "chown -h 5:6 /link; mknod /pipe p; chown 9:9 /pipe; stat -c %u:%g /link /pipe")
+
+
+def test_links_pipes_and_sockets_have_owners(folder):
+    """On a disk they can hold no record: there the owner lasts as long as the run."""
+    store, image = store_of_user(folder), image_of(folder, *FILES)
+    make = "import socket; socket.socket(socket.AF_UNIX).bind('/socket')"
+    script = (f"umask 0; chown -h 5:6 /link; mknod /pipe p; chown 9:9 /pipe; /usr/bin/python3 -c \"{make}\"; chown 7:8 /socket; chmod 600 /socket; "
+              "stat -c '%u:%g %a' /link /pipe /socket; rm /pipe; mknod /pipe p; stat -c %u:%g /pipe")
+    if not os.path.exists("/usr/bin/python3"):
+        raise Skip("needs /usr/bin/python3")
+    for place in ([], ["--keep", "kept"]):
+        store.prints("5:6 777\n9:9 666\n7:8 600\n0:0\n", image, *place, "--ro-bind", "/usr", "--ro-bind", "/lib", "--ro-bind", "/lib64",
+                     "--", "sh", "-c", script)
+
+
+def test_capabilities_follow_users(folder):
+    """What /proc, capget(2) and prctl(2) say of a task agree, and a program that gave up root has none."""
+    store, image = store_of_user(folder), image_of(folder, *FILES)
+    if not os.path.exists("/usr/bin/python3"):
+        raise Skip("needs /usr/bin/python3")
+    script = ("import ctypes, os, struct\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+              "def get():\n    header, data = struct.pack('Ii', 0x20080522, 0), ctypes.create_string_buffer(24)\n"
+              "    assert libc.capget(header, data) == 0\n    words = struct.unpack('6I', data)\n    return [words[i] | words[i + 3] << 32 for i in range(3)]\n"
+              "def shown():\n    lines = dict(line.split(':') for line in open('/proc/self/status') if line.startswith('Cap'))\n"
+              "    return [int(lines['Cap' + name], 16) for name in ('Eff', 'Prm', 'Inh')]\n"
+              "def is_same():\n    return get() == shown()\n"
+              "print(is_same(), get()[0] != 0)\n"
+              "libc.prctl(8, 1, 0, 0, 0)\nos.setresuid(33, 33, 33)\nprint(is_same(), get()[0], get()[1] != 0)\n"
+              "kept = struct.pack('6I', 1 << 7, 1 << 7, 0, 0, 0, 0)\n"
+              "print(libc.capset(struct.pack('Ii', 0x20080522, 0), kept), is_same(), get() == [1 << 7, 1 << 7, 0])\n"
+              "os.setresuid(34, 34, 34)\nprint(is_same(), os.getuid(), libc.capset(struct.pack('Ii', 0x20080522, 0), struct.pack('6I', 3, 3, 3, 0, 0, 0)))\n"
+              "os.execl('/bin/grep', 'grep', '-E', '^Cap(Prm|Eff)', '/proc/self/status')\n")
+    for platform in PLATFORMS:
+        store.prints("True True\nTrue 0 True\n0 True True\nTrue 34 -1\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n", image,
+                     "--platform", platform, "--ro-bind", "/usr", "--ro-bind", "/lib", "--ro-bind", "/lib64", "--", "/usr/bin/python3", "-uc", script)
 
 
 def test_records_stay_unseen(folder):

@@ -15,6 +15,7 @@ Parsed<ProvidedImage> provide_image(const std::string& reference) {
   TRY(store.remember(image, reference));
   ProvidedImage provided{.config = std::move(image.config), .trees = {}, .held = layers};
   for (const HeldLayer& layer : *layers) provided.trees.push_back(layer.tree);
+  provided.trees.push_back(TRY(store.base()));
   return provided;
 }
 

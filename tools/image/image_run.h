@@ -11,7 +11,7 @@ namespace sandbox::tools::image {
 
 struct ProvidedImage {
   ImageConfig config;
-  std::vector<std::string> trees;    // host directories, the topmost layer first
+  std::vector<std::string> trees;    // host directories, the topmost layer first, the store's base last
   std::shared_ptr<const void> held;  // while it lives the trees stay
 };
 

@@ -23,6 +23,8 @@
 namespace sandbox::tools::image {
 namespace {
 
+// A sandbox has its own loopback, and its programs call it by name.
+constexpr const char* kHosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 constexpr const char* kUnpacking = "unpacking";
 constexpr const char* kMakeRoom = "XDG_DATA_HOME names another place; `sandbox image prune` makes room";
 
@@ -152,6 +154,27 @@ Parsed<void> LayerStore::add(const Layer& layer, const Blob& blob) {
   if (unpacked) return move_into_place(item, layer.diff_id);
   clear_unpacking();
   return unpacked;
+}
+
+Parsed<std::string> LayerStore::base() {
+  const std::string doing = "make the tree below all images";
+  const std::string tree = path_ + "/base/tree";
+  if (stat_name(root_.get(), "base")) return tree;
+  UniqueFd own = TRY(lock());
+  if (stat_name(root_.get(), "base")) return tree;
+  const std::string item = fmt::format("{}/base", kUnpacking);
+  for (const char* name : {"", "/tree", "/tree/etc"}) {
+    auto made = ::mkdirat(root_.get(), (item + name).c_str(), 0755);
+    if (made != 0 || ::fchmodat(root_.get(), (item + name).c_str(), 0755, 0) != 0)
+      return store_failure(doing);
+  }
+  UniqueFd hosts(::openat(root_.get(), (item + "/tree/etc/hosts").c_str(),
+                          O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+  if (!hosts || ::fchmod(hosts.get(), 0644) != 0) return store_failure(doing);
+  if (auto written = write_all(hosts.get(), kHosts); !written) return store_failure(doing, written.error());
+  if (::syncfs(hosts.get()) != 0 || ::renameat(root_.get(), item.c_str(), root_.get(), "base") != 0)
+    return store_failure(doing);
+  return tree;
 }
 
 Parsed<std::vector<HeldLayer>> LayerStore::provide(const Image& image, ImageFiles& files) {

@@ -26,6 +26,7 @@ struct StoredImage {
 // $XDG_DATA_HOME/sandbox, or without that /var/lib/sandbox for root and ~/.local/share/sandbox for others; of
 // mode 0700, as set-ID programs of images are in it.
 //   layers/HEX/tree   the files of the layer with that diff_id, complete; locked (shared) while in use
+//   base/tree         what every image has below it
 //   images/HEX        what is remembered of the image with that id
 //   unpacking/        what is not complete; empty unless somebody holds `lock`
 // Safe with any number of commands at once: whoever adds or removes holds `lock`, and an addition is one
@@ -35,6 +36,9 @@ class LayerStore {
   // Failures: the directory cannot be made or is somebody else's.
   static Parsed<LayerStore> open();
 
+  // A tree for below every image: the files that engines give to containers whose image has none of its own.
+  // Of the host. Failures: a full disk.
+  Parsed<std::string> base();
   // All of an image's layers, the topmost first, unpacked as far as they are missing.
   Parsed<std::vector<HeldLayer>> provide(const Image& image, ImageFiles& files);
   // Failures: a full disk.

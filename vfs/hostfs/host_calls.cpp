@@ -183,9 +183,10 @@ namespace {
 
 // What changes of owner and mode mean where the host cannot hold every one.
 Result<void> change_record(HostName name, const AttributeChange& change, const OwnerMaps& maps) {
-  Attributes attributes = TRY(host_attributes(name));
-  const mode_t type = attributes.stx_mode & S_IFMT;
-  const bool has_record = host_read_record(name, maps.record).has_value();
+  const Attributes on_host = TRY(host_attributes(name));
+  const mode_t type = on_host.stx_mode & S_IFMT;
+  const bool has_record = maps.record_of(name, on_host).has_value();
+  Attributes attributes = on_host;
   maps.show(name, attributes);
   OwnerRecord owner{.uid = change.uid.value_or(attributes.stx_uid),
                     .gid = change.gid.value_or(attributes.stx_gid),
@@ -195,8 +196,8 @@ Result<void> change_record(HostName name, const AttributeChange& change, const O
     owner.device = makedev(attributes.stx_rdev_major, attributes.stx_rdev_minor);
   }
   mode_t mode = owner.mode & 01777;
-  if (maps.has_record_for(type) && (has_record || !maps.can_hold(owner, type))) {
-    TRY(host_write_record(name, maps.record, owner));
+  if (has_record || !maps.can_hold(owner, type)) {
+    TRY(maps.keep(name, on_host, owner));
     mode = mode_on_host(type | (owner.mode & 0777));
   }
   return S_ISLNK(type) ? Result<void>() : host_chmod(name, mode);
@@ -240,8 +241,20 @@ bool OwnerMaps::has_record_for(mode_t type) const {
   return is_suitable || std::string_view(record) == kMemoryOwnerRecordXattr;
 }
 
+std::optional<OwnerRecord> OwnerMaps::record_of(HostName name, const Attributes& object) const {
+  if (record == nullptr) return std::nullopt;
+  if (has_record_for(object.stx_mode & S_IFMT)) return host_read_record(name, record);
+  return passing == nullptr ? std::nullopt : passing->find(object);
+}
+
+Result<void> OwnerMaps::keep(HostName name, const Attributes& object, const OwnerRecord& owner) const {
+  if (has_record_for(object.stx_mode & S_IFMT)) return host_write_record(name, record, owner);
+  if (passing != nullptr) passing->note(object, owner);
+  return {};
+}
+
 void OwnerMaps::show(HostName name, Attributes& attributes) const {
-  auto owner = record == nullptr ? std::nullopt : host_read_record(name, record);
+  auto owner = record_of(name, attributes);
   if (!owner) return translate(attributes);
   attributes.stx_uid = owner->uid;
   attributes.stx_gid = owner->gid;
@@ -267,15 +280,11 @@ Result<HostNode> host_node_below(const NewNode& node, HostName parent, const Own
     owner.device = node.device;
   }
   if (!maps.can_hold(owner, node.mode)) {
-    HostNode made{.node = node, .record = std::nullopt, .record_attribute = maps.record};
+    HostNode made{.node = node, .record = owner, .maps = &maps};
     made.node.uid = geteuid();
     made.node.gid = getegid();
     const mode_t type = is_device ? S_IFREG : node.mode & S_IFMT;
-    made.node.mode = type | (node.mode & 0777);
-    if (maps.has_record_for(type)) {
-      made.record = owner;
-      made.node.mode = type | mode_on_host(made.node.mode);
-    }
+    made.node.mode = type | mode_on_host(type | (node.mode & 0777));
     made.node.device = 0;
     return made;
   }
@@ -314,7 +323,7 @@ Result<Attributes> host_make(HostName name, const NewNode& node) {
 Result<Attributes> host_make(HostName name, const HostNode& node) {
   Attributes made = TRY(host_make(name, node.node));
   if (!node.record) return made;
-  auto recorded = host_write_record(name, node.record_attribute, *node.record);
+  auto recorded = node.maps->keep(name, made, *node.record);
   if (recorded) return made;
   unlinkat(name.directory, name.name, S_ISDIR(node.node.mode) ? AT_REMOVEDIR : 0);
   return std::unexpected(recorded.error());
@@ -325,8 +334,9 @@ Result<UniqueFd> host_make_unnamed(int directory, int flags, const HostNode& wan
   flags = (flags & kWorkloadFlags & ~O_PATH) | (flags & O_EXCL) | O_TMPFILE;
   UniqueFd file = TRY(host_open({directory, "."}, flags, node.mode & 01777));
   HostName itself{file.get(), ""};
-  TRY(host_finish_node(itself, TRY(host_attributes(itself)), node));
-  if (wanted.record) TRY(host_write_record(itself, wanted.record_attribute, *wanted.record));
+  Attributes made = TRY(host_attributes(itself));
+  TRY(host_finish_node(itself, made, node));
+  if (wanted.record) TRY(wanted.maps->keep(itself, made, *wanted.record));
   return file;
 }
 

@@ -5,10 +5,12 @@
 #include <fcntl.h>
 
 #include <functional>
+#include <memory>
 
 #include "sandbox/id_map.h"
 #include "vfs/core/types.h"
 #include "vfs/hostfs/owner_record.h"
+#include "vfs/hostfs/passing_owners.h"
 
 namespace sandbox::vfs {
 
@@ -41,22 +43,28 @@ struct OwnerMaps {
   // The attribute with the OwnerRecord of what the host cannot hold; null: there are none, and an id without
   // a place in the maps is an error.
   const char* record = nullptr;
+  // Where links, FIFOs and sockets on disks have theirs.
+  std::shared_ptr<PassingOwners> passing = nullptr;
 
+  // What is kept of an object whose attributes on the host are `object`.
+  std::optional<OwnerRecord> record_of(HostName name, const Attributes& object) const;
   void translate(Attributes& attributes) const;
   // The same, and what the object's record says. Errors: none that matter, a record that is none does not
   // count.
   void show(HostName name, Attributes& attributes) const;
   // Whether the host's own attributes say all of `owner` for an object of this type.
   bool can_hold(const OwnerRecord& owner, mode_t type) const;
-  // Links, FIFOs and sockets have no record on a disk: owner and set-ID bits are lost there.
+  // Links, FIFOs and sockets have no record on a disk.
   bool has_record_for(mode_t type) const;
+  // Notes what the host cannot hold of `object`'s owner. Errors: those of host_write_record.
+  Result<void> keep(HostName name, const Attributes& object, const OwnerRecord& owner) const;
 };
 
 // A node with the sentry's ids, and what of its owner and mode they cannot say.
 struct HostNode {
   NewNode node;
   std::optional<OwnerRecord> record;
-  const char* record_attribute = nullptr;
+  const OwnerMaps* maps = nullptr;  // that keep the record
 };
 
 // Where a file system keeps records of which kind.

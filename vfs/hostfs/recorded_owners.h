@@ -6,18 +6,19 @@
 
 namespace sandbox::vfs {
 
-// An object may be in memory of ours or on a disk, and has its record accordingly.
+// An object may be in memory of ours, in the host's, or on a disk, and has its record accordingly.
 class RecordedOwners final : public ObjectOwners {
  public:
-  RecordedOwners(IdMap users, IdMap groups) : users_(std::move(users)), groups_(std::move(groups)) {}
+  // `maps` are those of disks.
+  explicit RecordedOwners(const OwnerMaps& maps) : disk_(maps), memory_(maps) {
+    memory_.record = kMemoryOwnerRecordXattr;
+  }
 
   void show(int fd, Attributes& attributes) const override;
   Result<void> change(int fd, const AttributeChange& change) const override;
 
  private:
-  OwnerMaps maps_for(int fd) const;
-
-  const IdMap users_, groups_;
+  OwnerMaps disk_, memory_;
 };
 
 }  // namespace sandbox::vfs

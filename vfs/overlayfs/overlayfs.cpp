@@ -85,7 +85,7 @@ OverlayFs::OverlayFs(OverlayOptions options, std::vector<LayerDirectory> layers,
       upper_lock_(std::move(upper_lock)),
       source_(std::move(options.source)),
       owners_(std::move(options.owners)),
-      lower_owners_{owners_.users, owners_.groups, options.lower_record},
+      lower_owners_{owners_.users, owners_.groups, options.lower_record, owners_.passing},
       lower_sockets_(options.lower_sockets),
       device_(layers_.back().handle->identity().device) {}
 
