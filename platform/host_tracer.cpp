@@ -16,6 +16,7 @@
 #include <cstdlib>
 
 #include "platform/bpf.h"
+#include "platform/host_file.h"
 #include "platform/interruptible_wait.h"
 #include "platform/process_memory.h"
 #include "sandbox/syscall_table.h"
@@ -70,6 +71,13 @@ std::vector<pid_t> threads_of(pid_t pid) {
   }
   closedir(directory);
   return threads;
+}
+
+// A zombie, to which nobody can attach: a process, or the first thread of one that lives on.
+bool has_ended(pid_t tid) {
+  const auto text = read_host_file(fmt::format("/proc/{}/stat", tid));
+  const size_t name_end = text ? text->rfind(')') : std::string::npos;
+  return name_end != std::string::npos && text->compare(name_end, 3, ") Z") == 0;
 }
 
 }  // namespace
@@ -156,7 +164,7 @@ Result<void> HostTracer::attach(pid_t pid) {
     for (pid_t tid : threads_of(pid)) {
       if (tracees_.contains(tid)) continue;
       auto seized = host_status(ptrace(PTRACE_SEIZE, tid, nullptr, kTraceOptions));
-      if (!seized && seized.error() == Errno(ESRCH)) continue;
+      if (!seized && (seized.error() == Errno(ESRCH) || has_ended(tid))) continue;
       if (!seized) return seized;
       tracees_.emplace(tid, Tracee{});
       (void)ptrace(PTRACE_INTERRUPT, tid, nullptr, nullptr);

@@ -43,7 +43,8 @@ class HostTracer {
   // with the tracer. `path` is taken as it is. Errors: of fork and of PTRACE_SEIZE (EPERM).
   Result<void> start(const std::string& path, const std::vector<std::string>& argv,
                      const std::vector<std::string>& environment);
-  // Attaches to all threads of a running process. Errors: ESRCH, EPERM.
+  // Attaches to all threads of a running process. Errors: ESRCH (also when it has ended, and its parent has
+  // not asked how), EPERM.
   Result<void> attach(pid_t pid);
 
   struct Outcome {

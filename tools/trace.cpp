@@ -97,7 +97,7 @@ int trace_on_host(const TraceOptions& options, const std::vector<std::string>& p
                      .reason = reason_of(attached.error()),
                      .advice = attached.error() == Errno(EPERM)
                                    ? "it must be yours, not be traced already, and ptrace_scope must allow it"
-                                   : "look whether it still runs"});
+                                   : "look whether it still runs (ps shows Z for one that has ended)"});
     }
   } else {
     struct sigaction ignored{};

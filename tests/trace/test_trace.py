@@ -408,6 +408,29 @@ def test_attach_and_detach(folder):
         program.wait()
 
 
+def test_attach_to_what_has_ended(folder):
+    """A first thread that is gone hinders nobody; a process that is gone is told as such."""
+    program = "import ctypes, threading, time\nthreading.Thread(target=lambda: [time.sleep(0.01) for _ in range(100000)]).start()\nctypes.CDLL(None).pthread_exit(None)"
+    ended, headless = subprocess.Popen(["true"]), subprocess.Popen([sys.executable, "-c", program])
+
+    def state_of(process):
+        with open(f"/proc/{process.pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0]
+    try:
+        wait_until(lambda: state_of(ended) == "Z" and state_of(headless) == "Z", "they do not end")
+        refused(sandbox("trace", "--pid", str(ended.pid)), "ESRCH", "Z for one that has ended")
+        path = os.path.join(folder, "trace")
+        tracer = subprocess.Popen([SANDBOX, "trace", "--pid", str(headless.pid), "-o", path])
+        wait_until(lambda: os.path.exists(path) and os.path.getsize(path) > 500, "nothing was traced")
+        tracer.send_signal(signal.SIGINT)
+        equal(tracer.wait(20), 0)
+        equal(headless.poll(), None)
+    finally:
+        headless.kill()
+        headless.wait()
+        ended.wait()
+
+
 def test_attach_to_a_waiting_program(folder):
     program = subprocess.Popen([CALLS, "wait"])
     try:
