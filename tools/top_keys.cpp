@@ -10,12 +10,37 @@
 
 namespace sandbox::tools {
 
+namespace {
+
+// Of the terminal, as it is to be when a signal ends us.
+termios terminal_before;
+
+void restore_and_end(int signal) {
+  ::tcsetattr(STDIN_FILENO, TCSANOW, &terminal_before);
+  ::raise(signal);  // by SA_RESETHAND it ends us as soon as this returns
+}
+
+// Until somebody else sees to these signals; whoever does ends us in order.
+void restore_on_signals(const termios& former) {
+  terminal_before = former;
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
+    struct sigaction action{};
+    if (::sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) continue;
+    action.sa_handler = restore_and_end;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    ::sigaction(signal, &action, nullptr);
+  }
+}
+
+}  // namespace
+
 std::unique_ptr<TopKeys> TopKeys::listen(std::function<void(char)> on_key) {
   termios former;
   if (::tcgetattr(STDIN_FILENO, &former) != 0 || ::tcgetpgrp(STDIN_FILENO) != ::getpgrp()) return nullptr;
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC));
   if (!wake) return nullptr;
   termios each_key = former;
+  restore_on_signals(former);
   each_key.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
   if (::tcsetattr(STDIN_FILENO, TCSANOW, &each_key) != 0) return nullptr;
   std::unique_ptr<TopKeys> keys(new TopKeys(former, std::move(wake)));

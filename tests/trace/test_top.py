@@ -95,6 +95,33 @@ def test_keys_on_the_host():
             program.wait()
 
 
+def test_terminal_is_put_back_when_it_ends_at_once():
+    program = subprocess.Popen([sys.executable, "-c", SLOW])
+    try:
+        for _ in range(10):
+            # Whoever has the terminal outlives the command, as a shell does.
+            pid, screen = pty.fork()
+            if pid == 0:
+                os.execvp("sh", ["sh", "-c", f"trap : INT; {SANDBOX} trace --top -p {program.pid}; stty -a"])
+            end = time.monotonic() + 30
+            while termios.tcgetattr(screen)[3] & termios.ECHO:
+                check(time.monotonic() < end, "it never reads keys")
+            os.write(screen, b"\x03")
+            text = b""
+            try:
+                while part := os.read(screen, 65536):
+                    text += part
+            except OSError:
+                pass
+            os.waitpid(pid, 0)
+            os.close(screen)
+            check(b" icanon " in text and b" echo " in text, text.decode(errors="replace"))
+        equal(program.poll(), None)
+    finally:
+        program.kill()
+        program.wait()
+
+
 def test_keys_in_a_running_sandbox():
     script = " & ".join(f'python3 -c "{text}"' for text in (BUSY, FAILING, SLOW))
     for engine in ("notify", "ptrace"):
