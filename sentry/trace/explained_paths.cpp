@@ -108,7 +108,8 @@ std::string interpreter_in(const std::string& head) {
   if (head.starts_with("#!")) {
     const size_t begin = head.find_first_not_of(" \t", 2);
     if (begin == head.npos) return "";
-    return head.substr(begin, head.find_first_of(" \t\r\n", begin) - begin);
+    // As Linux cuts it: a CR belongs to the name.
+    return head.substr(begin, head.find_first_of(" \t\n", begin) - begin);
   }
   if (!head.starts_with("\177ELF")) return "";
   // PT_INTERP's text lies near the beginning in whatever a linker writes; its program header says where.
@@ -143,8 +144,10 @@ bool explain_interpreter(const FailedCall& call, Surroundings& surroundings, Exp
   if (interpreter.empty() || surroundings.status_of(interpreter, LastLink::kFollow)) return false;
   out.add("why", fmt::format("{} is there, but its interpreter {} is not", in_message(call.paths.back()),
                              in_message(interpreter)));
-  out.advise(head->starts_with("#!") ? "correct its `#!` line, or install that interpreter"
-                                     : "the libraries and the dynamic linker that it was built for");
+  out.advise(interpreter.ends_with('\r')
+                 ? "its lines end in CR LF, as on Windows, and the CR counts: sed -i 's/\\r$//' FILE"
+             : head->starts_with("#!") ? "correct its `#!` line, or install that interpreter"
+                                       : "the libraries and the dynamic linker that it was built for");
   tell_mount(interpreter, surroundings, out);
   return true;
 }

@@ -148,9 +148,35 @@ void FailureHistory::on_call(const CallEvent& event) {
   note_signal_sent(event);
   if (!event.call.result) return;
   note_words(process, event);
+  note_connection(process, event);
   const auto& error = event.call.result->error;
   if (!error) return note_success(process, event);
-  if (!is_ordinary(event.call.number, *error)) note_failure(process, event);
+  if (!is_ordinary(event.call.number, *error)) note_failure(process, failed_call(process, event, *error));
+}
+
+// One that is made while the program does something else tells its error to whoever asks for it then.
+void FailureHistory::note_connection(ProcessHistory& process, const CallEvent& event) {
+  const DecodedCall& call = event.call;
+  const int descriptor = static_cast<int>(call.registers[0]);
+  if (call.number == SYS_connect) {
+    process.connecting.erase(descriptor);
+    if (call.result->error == Errno(EINPROGRESS))
+      process.connecting.emplace(descriptor, failed_call(process, event, Errno(EINPROGRESS)));
+    return;
+  }
+  const bool is_question = call.number == SYS_getsockopt &&
+                           static_cast<int>(call.registers[1]) == SOL_SOCKET &&
+                           static_cast<int>(call.registers[2]) == SO_ERROR;
+  if (!is_question) return;
+  const Value* told = find_value(call, "optval.0");
+  const int64_t error = told != nullptr ? told->as_integer().value_or(0) : 0;
+  auto attempt = process.connecting.extract(descriptor);
+  if (attempt.empty() || error <= 0 || error > kLargestErrno) return;
+  FailedCall failed = std::move(attempt.mapped());
+  failed.place = process.calls;
+  failed.error = Errno(static_cast<int>(error));
+  failed.text += ", then " + to_text(shortened(call));
+  note_failure(process, std::move(failed));
 }
 
 // Also by a call whose return nobody saw: it ended its own process, or the trace ended with its target.
@@ -183,13 +209,13 @@ void FailureHistory::note_words(ProcessHistory& process, const CallEvent& event)
   if (process.words.size() > kMaxWords) process.words.erase(0, process.words.size() - kMaxWords);
 }
 
-void FailureHistory::note_failure(ProcessHistory& process, const CallEvent& event) {
+FailedCall FailureHistory::failed_call(const ProcessHistory& process, const CallEvent& event, Errno error) {
   FailedCall failed;
   const DecodedCall& call = event.call;
   failed.place = process.calls;
   failed.event = {event.thread.host_tid, call.number, call.registers, 0};
   failed.row = call.row;
-  failed.error = *call.result->error;
+  failed.error = error;
   failed.thread = event.thread;
   failed.text = to_text(shortened(call));
   failed.paths = event.paths;
@@ -204,6 +230,10 @@ void FailureHistory::note_failure(ProcessHistory& process, const CallEvent& even
     if (::prlimit(event.thread.host_tid, static_cast<__rlimit_resource>(resource), nullptr, &limit) == 0)
       failed.limit = limit;
   }
+  return failed;
+}
+
+void FailureHistory::note_failure(ProcessHistory& process, FailedCall failed) {
   process.failures.push_back(std::move(failed));
   if (process.failures.size() > kMaxFailures) process.failures.pop_front();
 }

@@ -47,9 +47,10 @@ struct ProcessHistory {
   std::string words;                    // the end of what it wrote to standard error
   uint64_t words_place = 0;             // where the last passage of these begins
   uint64_t calls = 0;
-  std::vector<pid_t> children;      // processes
-  std::optional<int> wait_status;   // once it has ended
-  std::optional<siginfo_t> signal;  // the last one that was delivered
+  std::vector<pid_t> children;           // processes
+  std::map<int, FailedCall> connecting;  // by descriptor: connects that have not come to an end
+  std::optional<int> wait_status;        // once it has ended
+  std::optional<siginfo_t> signal;       // the last one that was delivered
   std::string sender;  // who in the trace sent it the signal that killed it, in words; "": nobody
 };
 
@@ -72,7 +73,9 @@ class FailureHistory final : public Writer {
 
  private:
   ProcessHistory& process_of(const Event& event);
-  void note_failure(ProcessHistory& process, const CallEvent& event);
+  FailedCall failed_call(const ProcessHistory& process, const CallEvent& event, Errno error);
+  void note_failure(ProcessHistory& process, FailedCall failed);
+  void note_connection(ProcessHistory& process, const CallEvent& event);
   void note_success(ProcessHistory& process, const CallEvent& event);
   void note_signal_sent(const CallEvent& event);
   void note_words(ProcessHistory& process, const CallEvent& event);

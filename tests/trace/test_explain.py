@@ -60,6 +60,16 @@ def test_missing_interpreter(folder):
         says(explain(*way, "--", script, expect=127), why="interpreter /usr/bin/no-python is not")
 
 
+def test_script_with_lines_of_windows(folder):
+    script = os.path.join(folder, "script")
+    with open(script, "w", newline="") as file:
+        file.write("#!/bin/sh\r\ntrue\r\n")
+    os.chmod(script, 0o755)
+    for way in WAYS:
+        says(explain(*way, "--", "sh", "-c", script, expect=127), why=f"{script} is there, but its interpreter /bin/sh\\015 is not",
+             **{"try": "its lines end in CR LF"})
+
+
 def test_missing_command_and_file(folder):
     os.symlink("/gone/away", os.path.join(folder, "link"))
     for way in WAYS:
@@ -120,6 +130,10 @@ def test_addresses():
     connect = f"import socket; socket.create_connection(('127.0.0.1', {port}))"
     says(explain("--", "python3", "-c", connect, expect=1), why=f"nobody listens on 127.0.0.1 port {port}", **{"try": "--net host"})
     says(explain("--", "python3", "-c", "import socket; socket.create_connection(('10.1.2.3', 80))", expect=1), why="there is no way to 10.1.2.3 port 80")
+    # A connection that is made meanwhile tells its error later, to whoever asks.
+    later = ("import os, select, socket; s = socket.socket(); s.setblocking(False); s.connect_ex(('127.0.0.1', 9)); "
+             "select.select([], [s], []); e = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR); exit(os.strerror(e))")
+    says(explain("--", "python3", "-c", later, expect=1), why="nobody listens on 127.0.0.1 port 9", call="SO_ERROR, [ECONNREFUSED]")
 
 
 def test_full_file_systems():
