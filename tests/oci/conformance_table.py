@@ -14,7 +14,6 @@ WITHOUT = [
     ("config-linux.md#namespaces", "a mount namespace that is inherited, or joined by path", "refused: a sandbox always has one of its own"),
     ("config-linux.md#netdevices", "moving network devices", "refused by name"),
     ("config-linux.md#intelrdt", "what is written to resctrl", "refused by name; no machine at hand has it"),
-    ("config-linux.md#memory-policy", "memory policies", "refused by name"),
     ("config-linux.md#seccomp", "SCMP_ACT_NOTIFY and the state sent to listenerPath", "refused by name: calls are the sentry's"),
     ("config-linux.md#rdma", "limits of RDMA", "no machine at hand has the controller"),
     ("config-linux.md#cgroup-ownership", "owners of the group's files", "only on cgroup v2, which no test machine has as a whole"),

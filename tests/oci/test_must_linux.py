@@ -293,6 +293,27 @@ def test_seccomp_listeners(folder):
         bundle.refused(key)
 
 
+def test_memory_policy(folder):
+    """config-linux.md#memory-policy: memoryPolicy (object, OPTIONAL) sets the NUMA memory policy for the container.
+    config-linux.md#memory-policy: mode (string, REQUIRED) and nodes: those of set_mempolicy(2)."""
+    if not os.path.exists("/proc/self/numa_maps"):
+        raise Skip("needs a kernel with NUMA")
+    with started(bundle_of(folder, "sleep 100")) as bundle:
+        pid = bundle.state()["pid"]
+        check("interleave" not in open(f"/proc/{pid}/numa_maps").read())
+    bundle = bundle_of(folder, "head -n 1 /proc/self/numa_maps; sleep 100")
+    bundle.config["linux"]["memoryPolicy"] = {"mode": "MPOL_INTERLEAVE", "nodes": "0", "flags": ["MPOL_F_STATIC_NODES"]}
+    with started(bundle):
+        wait_until(lambda: "interleave=static:0" in bundle.printed())
+        check("interleave=static:0" in bundle.call("exec", bundle.id, "head", "-n", "1", "/proc/self/numa_maps").stdout)
+    for policy, word in (({}, "memoryPolicy.mode"), ({"mode": "MPOL_NONE"}, "memoryPolicy.mode"), ({"mode": "MPOL_BIND", "nodes": "x"}, "memoryPolicy.nodes"),
+                         ({"mode": "MPOL_BIND", "nodes": "5000"}, "memoryPolicy.nodes"), ({"mode": "MPOL_BIND", "nodes": "1023"}, "set linux.memoryPolicy"),
+                         ({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_ODD"]}, "memoryPolicy.flags")):
+        bundle = bundle_of(folder, "true")
+        bundle.config["linux"]["memoryPolicy"] = policy
+        bundle.refused(word)
+
+
 def test_rootfs_propagation(folder):
     """config-linux.md#rootfs-mount-propagation: Its value is either shared, slave, private or unbindable."""
     for word in ("shared", "slave", "private", "unbindable"):

@@ -12,6 +12,7 @@
 #include "sentry/oci/container_groups.h"
 #include "sentry/sandbox_config.h"
 #include "tools/oci/json_node.h"
+#include "tools/oci/memory_policy.h"
 
 namespace sandbox::tools::oci {
 
@@ -79,6 +80,7 @@ struct Bundle {
   std::vector<std::string> masked_paths, read_only_paths;
   std::optional<unsigned long> personality;
   std::vector<platform::ClockOffset> clock_offsets;
+  std::optional<MemoryPolicy> memory_policy;
   std::vector<std::string> warnings;  // of what is done otherwise than it says
 
   bool has_new(platform::NamespaceKind kind) const;

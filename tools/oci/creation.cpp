@@ -168,7 +168,9 @@ void Creation::become_sentry() {
                                           .console = std::move(console_),
                                           .log = std::move(sentry_log_)});
   config_.container->control = &control;
-  auto outcome = run_sandbox(config_);
+  auto placed = apply_memory_policy(bundle_.memory_policy);
+  using Outcome = std::expected<RunOutcome, RunFailure>;
+  auto outcome = placed ? run_sandbox(config_) : Outcome(std::unexpect, placed.error());
   if (!outcome && !control.announce(outcome.error())) report(outcome.error());
   if (outcome)
     for (const std::string& warning : outcome->warnings) warn(warning);

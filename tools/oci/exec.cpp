@@ -186,6 +186,8 @@ Configured<void> Exec::start() {
   options.limits = TRY(sandbox::oci::raise_hard_limits(
       description_.limits,
       ::geteuid() == 0 ? ContainerConfig::LimitsAbove::kFail : ContainerConfig::LimitsAbove::kClamp));
+  // Inherited by the process; this command needs no memory any more.
+  TRY(apply_memory_policy(bundle_.memory_policy));
   std::string context;
   auto joined = platform::join_workload(record_.pid, options, terms_.reserved_socket.get(), context);
   if (!joined) return failure(context, joined.error(), "look whether the container still runs");

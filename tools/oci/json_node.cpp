@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vfs/sysfs/cpu_list.h"
+
 namespace sandbox::tools::oci {
 
 namespace {
@@ -123,6 +125,14 @@ void JsonNode::refuse(std::string reason, std::string advice) const {
                          (value_->is_string() && value_->get_ref<const std::string&>().empty()) ||
                          (value_->is_boolean() && !value_->get<bool>()) || *value_ == 0;
   if (!is_silent) fail(std::move(reason), std::move(advice));
+}
+
+std::vector<int> read_number_list(const JsonNode& node) {
+  const std::string text = node.text();
+  std::vector<int> numbers = vfs::parse_cpu_list(text);
+  if (!text.empty() && (numbers.empty() || text.find_first_not_of("0123456789,-") != text.npos))
+    node.fail(fmt::format("`{}` is no list as 0-3,7 is one", text));
+  return numbers;
 }
 
 Configured<nlohmann::json> parse_json(const std::string& text, const std::string& name) {

@@ -67,6 +67,25 @@ class JsonNode {
   Problems* problems_;
 };
 
+template <typename T>
+struct Word {
+  const char* name;
+  T value;
+};
+
+// The value of the word that the node is; another is a problem, and the first.
+template <typename T, size_t count>
+T choose(const JsonNode& node, const Word<T> (&words)[count]) {
+  const std::string name = node.text();
+  for (const auto& word : words)
+    if (name == word.name) return word.value;
+  node.fail(fmt::format("`{}` is not one of its values", name));
+  return words[0].value;
+}
+
+// Of "0-3,7".
+std::vector<int> read_number_list(const JsonNode& node);
+
 // Parses a document. Failures: it is larger than 16 MiB, nested deeper than 64 levels, no JSON, or no object.
 Configured<nlohmann::json> parse_json(const std::string& text, const std::string& name);
 // The same of a file; descriptors, fifos and their like are refused.

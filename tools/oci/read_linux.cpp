@@ -214,7 +214,7 @@ void read_linux(const JsonNode& node, Bundle& bundle) {
   node["mountLabel"].refuse("SELinux labels are not applied", "label=disable");
   read_time_offsets(node["timeOffsets"], bundle);
   node["intelRdt"].refuse("cache allocation is not supported");
-  node["memoryPolicy"].refuse("memory policies are not supported");
+  bundle.memory_policy = read_memory_policy(node["memoryPolicy"]);
   node["netDevices"].refuse("network devices are not moved", "let the engine do it");
 }
 

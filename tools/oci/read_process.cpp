@@ -8,26 +8,10 @@
 
 #include "sentry/oci/resource_limits.h"
 #include "tools/oci/bundle.h"
-#include "vfs/sysfs/cpu_list.h"
 
 namespace sandbox::tools::oci {
 
 namespace {
-
-template <typename T>
-struct Word {
-  const char* name;
-  T value;
-};
-
-template <typename T, size_t count>
-T choose(const JsonNode& node, const Word<T> (&words)[count]) {
-  const std::string name = node.text();
-  for (const auto& word : words)
-    if (name == word.name) return word.value;
-  node.fail(fmt::format("`{}` is not one of its values", name));
-  return words[0].value;
-}
 
 constexpr Word<unsigned> kPolicies[] = {
     {"SCHED_OTHER", SCHED_NORMAL},
@@ -100,14 +84,6 @@ Scheduler read_scheduler(const JsonNode& node) {
   return scheduler;
 }
 
-std::vector<int> read_cpus(const JsonNode& node) {
-  const std::string text = node.text();
-  std::vector<int> cpus = vfs::parse_cpu_list(text);
-  if (!text.empty() && (cpus.empty() || text.find_first_not_of("0123456789,-") != text.npos))
-    node.fail(fmt::format("`{}` is no list of CPUs", text));
-  return cpus;
-}
-
 uint32_t read_id(const JsonNode& node) {
   return node ? static_cast<uint32_t>(node.number_between(0, UINT32_MAX - 1)) : 0;
 }
@@ -173,8 +149,8 @@ Process read_process(const JsonNode& node) {
   if (node["scheduler"]) process.scheduler = read_scheduler(node["scheduler"]);
   // No process here gains any; this is what it is told.
   process.no_new_privs = node["noNewPrivileges"].is_true() ? NoNewPrivs::kSet : NoNewPrivs::kUnset;
-  process.initial_cpus = read_cpus(node["execCPUAffinity"]["initial"]);
-  process.final_cpus = read_cpus(node["execCPUAffinity"]["final"]);
+  process.initial_cpus = read_number_list(node["execCPUAffinity"]["initial"]);
+  process.final_cpus = read_number_list(node["execCPUAffinity"]["final"]);
   node["apparmorProfile"].refuse("AppArmor profiles are not applied", "apparmor=unconfined");
   node["selinuxLabel"].refuse("SELinux labels are not applied", "label=disable");
   return process;
