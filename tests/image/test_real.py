@@ -1,7 +1,9 @@
 """A real Debian in an image: apt-get and dpkg, and services that change their user, for an ordinary user with one id, root and podman."""
+import fcntl
 import os
 import socket
 import subprocess
+import time
 import urllib.request
 
 from cases import Skip, check, equal, main
@@ -13,19 +15,29 @@ SUITE = "bookworm"
 PLACE = os.path.join(os.environ.get("SANDBOX_TEST_CACHE", "/var/tmp"), f"sandbox-test-{SUITE}.tar")
 
 
+def make_debian_tar():
+    is_fresh = os.path.exists(PLACE) and os.stat(PLACE).st_uid == 0 and time.time() - os.stat(PLACE).st_mtime < 24 * 60 * 60
+    if is_fresh:
+        return
+    draft = f"{PLACE}.{os.getpid()}"
+    made = subprocess.run(["mmdebstrap", "--variant=apt", "--quiet", "--format=tar", SUITE, draft], capture_output=True, text=True, timeout=280)
+    if made.returncode != 0:
+        raise Skip("mmdebstrap cannot make a Debian here: " + made.stderr[-300:])
+    os.rename(draft, PLACE)
+
+
 def debian_tar():
     """Made once for all cases of this machine; a day old at most."""
     need("mmdebstrap")
     if os.geteuid() != 0:
         raise Skip("mmdebstrap needs root to be quick")
-    is_fresh = os.path.exists(PLACE) and os.stat(PLACE).st_uid == 0 and subprocess.run(
-        ["find", PLACE, "-mmin", "-1440"], capture_output=True, text=True).stdout
-    if not is_fresh:
-        draft = f"{PLACE}.{os.getpid()}"
-        made = subprocess.run(["mmdebstrap", "--variant=apt", "--quiet", "--format=tar", SUITE, draft], capture_output=True, text=True, timeout=280)
-        if made.returncode != 0:
-            raise Skip("mmdebstrap cannot make a Debian here: " + made.stderr[-300:])
-        os.rename(draft, PLACE)
+    # Cases run at once, and one of them makes it.
+    lock = os.open(PLACE + ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        make_debian_tar()
+    finally:
+        os.close(lock)
     with open(PLACE, "rb") as file:
         return file.read()
 
