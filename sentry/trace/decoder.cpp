@@ -46,11 +46,11 @@ using TypeIndex = std::unordered_map<std::string_view, const Type*>;
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all = {
-      number_family(),         file_family(),          memory_family(),  time_family(),
-      poll_family(),           signal_family(),        process_family(), socket_family(),
-      socket_address_family(), socket_option_family(), fcntl_family(),   ioctl_family(),
-      seccomp_family(),        prctl_family(),         futex_family(),   ipc_family(),
-      mount_family(),          asynchronous_family(),  kernel_family()};
+      number_family(), file_family(),           memory_family(),        time_family(),
+      poll_family(),   signal_family(),         process_family(),       system_family(),
+      socket_family(), socket_address_family(), socket_option_family(), fcntl_family(),
+      ioctl_family(),  seccomp_family(),        prctl_family(),         futex_family(),
+      ipc_family(),    mount_family(),          asynchronous_family(),  kernel_family()};
   return all;
 }
 

@@ -21,6 +21,7 @@ Family time_family();
 Family poll_family();
 Family signal_family();
 Family process_family();
+Family system_family();
 Family socket_family();
 Family socket_address_family();
 Family socket_option_family();

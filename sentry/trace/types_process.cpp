@@ -1,14 +1,9 @@
-// Processes: clone, wait, limits, usage, scheduling, capabilities, personality, system information.
-#include <linux/capability.h>
+// Processes: clone, wait, limits, usage, scheduling.
 #include <linux/futex.h>
 #include <linux/kcmp.h>
 #include <linux/membarrier.h>
-#include <linux/reboot.h>
 #include <linux/sched.h>
-#include <sys/personality.h>
 #include <sys/resource.h>
-#include <sys/sysinfo.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "sentry/trace/digits.h"
@@ -298,110 +293,7 @@ constexpr Name kMembarrierCommands[] = {NAME(MEMBARRIER_CMD_QUERY),
                                         {"MEMBARRIER_CMD_GET_REGISTRATIONS", 512}};
 constexpr Name kMembarrierFlags[] = {{"MEMBARRIER_CMD_FLAG_CPU", 1}};
 
-// ---- capabilities ----
-constexpr Name kCapabilityVersions[] = {NAME(_LINUX_CAPABILITY_VERSION_1), NAME(_LINUX_CAPABILITY_VERSION_2),
-                                        NAME(_LINUX_CAPABILITY_VERSION_3)};
-constexpr Type kCapabilityVersion{"", show_choice, 4, kCapabilityVersions, "_LINUX_CAPABILITY_VERSION_???"};
-using CapabilityHeaderLayout = __user_cap_header_struct;
-constexpr Field kCapabilityHeaderFields[] = {FIELD(CapabilityHeaderLayout, version, kCapabilityVersion),
-                                             FIELD(CapabilityHeaderLayout, pid, kProcessId)};
-
-Value capability_set(uint64_t bits) {
-  Value value;
-  value.kind = Value::Kind::kFlags;
-  value.base = Value::Base::kHex;
-  value.number = bits;
-  for (unsigned number = 0; number < 64; ++number) {
-    if (((bits >> number) & 1) == 0) continue;
-    if (!value.text.empty()) value.text += '|';
-    const char* name = capability_name(number);
-    value.text += "1<<" + (name != nullptr ? std::string(name) : natural(number));
-  }
-  return value;
-}
-
-Value show_capabilities(Scope& scope, const Type&, const Source& source) {
-  if (source.number == 0) return Value::address(0);
-  const auto header = scope.read<CapabilityHeaderLayout>(scope.argument_before());
-  if (!header) return Value::address(source.number);
-  const bool are_two = header->version != _LINUX_CAPABILITY_VERSION_1;
-  std::array<__user_cap_data_struct, 2> data{};
-  if (!scope.read(source.number,
-                  std::as_writable_bytes(std::span(data)).first(sizeof data[0] * (are_two ? 2 : 1))))
-    return Value::address(source.number);
-  const auto both = [&](auto member) {
-    return data[0].*member | static_cast<uint64_t>(data[1].*member) << 32;
-  };
-  Value value = Value::structure();
-  value.add("effective", capability_set(both(&__user_cap_data_struct::effective)));
-  value.add("permitted", capability_set(both(&__user_cap_data_struct::permitted)));
-  value.add("inheritable", capability_set(both(&__user_cap_data_struct::inheritable)));
-  return value;
-}
-
-// ---- ids, personality, system ----
-Value show_input_groups(Scope& scope, const Type&, const Source& source) {
-  return scope.array(kGroupId, source.number, scope.argument_before());
-}
-Value show_output_groups(Scope& scope, const Type&, const Source& source) {
-  if (scope.argument_before() == 0) return Value::address(source.number);
-  return scope.array(kGroupId, source.number, static_cast<uint64_t>(scope.result()));
-}
-
-constexpr uint64_t kPersonalityBits = 0xff;
-constexpr Name kPersonalities[] = {MASKED_NAME(PER_LINUX, kPersonalityBits),
-                                   MASKED_NAME(PER_LINUX32, kPersonalityBits),
-                                   MASKED_NAME(PER_SVR4& kPersonalityBits, kPersonalityBits),
-                                   MASKED_NAME(PER_BSD, kPersonalityBits),
-                                   NAME(UNAME26),
-                                   NAME(ADDR_NO_RANDOMIZE),
-                                   NAME(FDPIC_FUNCPTRS),
-                                   NAME(MMAP_PAGE_ZERO),
-                                   NAME(ADDR_COMPAT_LAYOUT),
-                                   NAME(READ_IMPLIES_EXEC),
-                                   NAME(ADDR_LIMIT_32BIT),
-                                   NAME(SHORT_INODE),
-                                   NAME(WHOLE_SECONDS),
-                                   NAME(STICKY_TIMEOUTS),
-                                   NAME(ADDR_LIMIT_3GB)};
-
-Value show_personality(Scope&, const Type& type, const Source& source) {
-  const auto persona = static_cast<uint32_t>(source.number);
-  return persona == UINT32_MAX ? Value::hex(persona) : flags_value(persona, type.names, type.unknown);
-}
-Value show_personality_result(Scope& scope, const Type& type, const Source& source) {
-  scope.remark({}, flags_value(source.number, type.names, type.unknown));
-  return Value::hex(source.number);
-}
-
-using Utsname = struct utsname;
-constexpr Field kUtsnameFields[] = {
-    FIELD(Utsname, sysname, kCharacters),         FIELD(Utsname, nodename, kCharacters),
-    VERBOSE_FIELD(Utsname, release, kCharacters), VERBOSE_FIELD(Utsname, version, kCharacters),
-    VERBOSE_FIELD(Utsname, machine, kCharacters), VERBOSE_FIELD(Utsname, domainname, kCharacters)};
-constexpr Type kLoad{"", show_unsigned, 8};
-constexpr Type kLoads{"", show_elements, 0, {}, "", {}, &kLoad};
-using Sysinfo = struct sysinfo;
-constexpr Field kSysinfoFields[] = {
-    FIELD(Sysinfo, uptime, kSignedNumber),      FIELD(Sysinfo, loads, kLoads),
-    FIELD(Sysinfo, totalram, kUnsignedNumber),  FIELD(Sysinfo, freeram, kUnsignedNumber),
-    FIELD(Sysinfo, sharedram, kUnsignedNumber), FIELD(Sysinfo, bufferram, kUnsignedNumber),
-    FIELD(Sysinfo, totalswap, kUnsignedNumber), FIELD(Sysinfo, freeswap, kUnsignedNumber),
-    FIELD(Sysinfo, procs, kUnsignedNumber),     FIELD(Sysinfo, totalhigh, kUnsignedNumber),
-    FIELD(Sysinfo, freehigh, kUnsignedNumber),  FIELD(Sysinfo, mem_unit, kUnsignedNumber)};
-
-constexpr Name kRebootMagics[] = {NAME(LINUX_REBOOT_MAGIC1), NAME(LINUX_REBOOT_MAGIC2),
-                                  NAME(LINUX_REBOOT_MAGIC2A), NAME(LINUX_REBOOT_MAGIC2B),
-                                  NAME(LINUX_REBOOT_MAGIC2C)};
-constexpr Name kRebootCommands[] = {NAME(LINUX_REBOOT_CMD_RESTART),    NAME(LINUX_REBOOT_CMD_HALT),
-                                    NAME(LINUX_REBOOT_CMD_CAD_ON),     NAME(LINUX_REBOOT_CMD_CAD_OFF),
-                                    NAME(LINUX_REBOOT_CMD_POWER_OFF),  NAME(LINUX_REBOOT_CMD_RESTART2),
-                                    NAME(LINUX_REBOOT_CMD_SW_SUSPEND), NAME(LINUX_REBOOT_CMD_KEXEC)};
-Value show_reboot_argument(Scope& scope, const Type&, const Source& source) {
-  if (scope.is_exit() || scope.argument_before() != LINUX_REBOOT_CMD_RESTART2) return {};
-  return scope.string(source.number);
-}
-
+// ---- what else makes or names something ----
 constexpr Name kPidFdFlags[] = {{"PIDFD_NONBLOCK", 04000},
                                 {"PIDFD_THREAD", 0200},
                                 {"PIDFD_SIGNAL_THREAD", 1},
@@ -415,50 +307,6 @@ constexpr Name kRandomFlags[] = {{"GRND_NONBLOCK", 1}, {"GRND_RANDOM", 2}, {"GRN
 constexpr Name kRseqFlags[] = {{"RSEQ_FLAG_UNREGISTER", 1}};
 
 }  // namespace
-
-constexpr Name kCapabilities[] = {NAME(CAP_CHOWN),
-                                  NAME(CAP_DAC_OVERRIDE),
-                                  NAME(CAP_DAC_READ_SEARCH),
-                                  NAME(CAP_FOWNER),
-                                  NAME(CAP_FSETID),
-                                  NAME(CAP_KILL),
-                                  NAME(CAP_SETGID),
-                                  NAME(CAP_SETUID),
-                                  NAME(CAP_SETPCAP),
-                                  NAME(CAP_LINUX_IMMUTABLE),
-                                  NAME(CAP_NET_BIND_SERVICE),
-                                  NAME(CAP_NET_BROADCAST),
-                                  NAME(CAP_NET_ADMIN),
-                                  NAME(CAP_NET_RAW),
-                                  NAME(CAP_IPC_LOCK),
-                                  NAME(CAP_IPC_OWNER),
-                                  NAME(CAP_SYS_MODULE),
-                                  NAME(CAP_SYS_RAWIO),
-                                  NAME(CAP_SYS_CHROOT),
-                                  NAME(CAP_SYS_PTRACE),
-                                  NAME(CAP_SYS_PACCT),
-                                  NAME(CAP_SYS_ADMIN),
-                                  NAME(CAP_SYS_BOOT),
-                                  NAME(CAP_SYS_NICE),
-                                  NAME(CAP_SYS_RESOURCE),
-                                  NAME(CAP_SYS_TIME),
-                                  NAME(CAP_SYS_TTY_CONFIG),
-                                  NAME(CAP_MKNOD),
-                                  NAME(CAP_LEASE),
-                                  NAME(CAP_AUDIT_WRITE),
-                                  NAME(CAP_AUDIT_CONTROL),
-                                  NAME(CAP_SETFCAP),
-                                  NAME(CAP_MAC_OVERRIDE),
-                                  NAME(CAP_MAC_ADMIN),
-                                  NAME(CAP_SYSLOG),
-                                  NAME(CAP_WAKE_ALARM),
-                                  NAME(CAP_BLOCK_SUSPEND),
-                                  NAME(CAP_AUDIT_READ),
-                                  NAME(CAP_PERFMON),
-                                  NAME(CAP_BPF),
-                                  NAME(CAP_CHECKPOINT_RESTORE)};
-
-const char* capability_name(unsigned number) { return name_of(number, 4, kCapabilities); }
 
 constexpr Type kCloneFlagNames{"CloneFlags", show_clone_flags, 8, kCloneFlags, "CLONE_???"};
 
@@ -495,25 +343,13 @@ constexpr Type kTypes[] = {
     {"KcmpIndex", show_kcmp_index},
     {"MembarrierCommand", show_choice, 4, kMembarrierCommands, "MEMBARRIER_CMD_???"},
     {"MembarrierFlags", show_flags, 4, kMembarrierFlags, "MEMBARRIER_CMD_FLAG_???"},
-    {"CapabilityHeader", show_structure, sizeof(CapabilityHeaderLayout), {}, "", kCapabilityHeaderFields},
-    {"InCapabilities", show_capabilities},
-    {"OutCapabilities", show_capabilities},
-    {"InGroups", show_input_groups},
-    {"OutGroups", show_output_groups},
-    {"Personality", show_personality, 4, kPersonalities, "PER_???"},
-    {"PersonalityResult", show_personality_result, 4, kPersonalities, "PER_???"},
-    {"struct utsname", show_structure, sizeof(Utsname), {}, "", kUtsnameFields},
-    {"struct sysinfo", show_structure, sizeof(Sysinfo), {}, "", kSysinfoFields},
-    {"RebootMagic", show_choice, 4, kRebootMagics, "LINUX_REBOOT_MAGIC_???"},
-    {"RebootCommand", show_choice, 4, kRebootCommands, "LINUX_REBOOT_CMD_???"},
-    {"RebootArgument", show_reboot_argument},
     {"PidFdFlags", show_flags, 4, kPidFdFlags, "PIDFD_???"},
     {"CloseRangeFlags", show_flags, 4, kCloseRangeFlags, "CLOSE_RANGE_???"},
     {"PipeFlags", show_flags, 4, kPipeFlags, "O_???"},
     {"RandomFlags", show_flags, 4, kRandomFlags, "GRND_???"},
     {"RseqFlags", show_flags, 4, kRseqFlags, "RSEQ_FLAG_???"},
 };
-constexpr Names kMoreNames[] = {kOldWaitOptions, kCapabilities, kSchedulerFlags, kCapabilityVersions};
+constexpr Names kMoreNames[] = {kOldWaitOptions, kSchedulerFlags};
 
 }  // namespace
 
