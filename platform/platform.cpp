@@ -3,6 +3,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -16,6 +17,16 @@
 #include "platform/tracer.h"
 
 namespace sandbox::platform {
+
+rlimit core_limit_in(const std::vector<ResourceLimit>& limits) {
+  auto found = std::ranges::find(limits, RLIMIT_CORE, &ResourceLimit::resource);
+  rlimit limit{};
+  if (found != limits.end())
+    limit = found->limit;
+  else
+    ::getrlimit(RLIMIT_CORE, &limit);
+  return limit;
+}
 
 namespace {
 

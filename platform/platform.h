@@ -75,6 +75,10 @@ struct ClockOffset {
 // Who keeps the ids of tasks: user and group ids that getuid(2) and its kin tell.
 enum class IdKeeper { kKernel, kSentry };
 
+// RLIMIT_CORE of `limits`, else this process's own: what the workload is told of it. Its real one is always
+// the same (README.md).
+rlimit core_limit_in(const std::vector<ResourceLimit>& limits);
+
 struct LaunchOptions {
   EngineKind engine = EngineKind::kNotify;
   // Those to create; kUser and kMount always are. The others are the sentry's own where they are not named.
@@ -90,7 +94,7 @@ struct LaunchOptions {
   enum class Init { kBuiltIn, kProgram } init = Init::kBuiltIn;  // who is PID 1
   std::vector<PassedFd> descriptors;  // 0, 1, 2 and --pass-fd; everything else is closed
   uint32_t umask = 022;
-  std::vector<ResourceLimit> limits;  // set last of all; RLIMIT_CORE is not heeded
+  std::vector<ResourceLimit> limits;  // set last of all, but for RLIMIT_CORE
   // kOwnTerminal: a session of its own, whose controlling terminal is the program's standard input.
   enum class Session { kInherited, kOwn, kOwnTerminal } session = Session::kInherited;
   // Who may wait for the program, and becomes its parent: the sentry, or with kProgram as init the sentry's

@@ -57,9 +57,9 @@ Result<PathArgument> Call::path_at_nofollow(DirFd directory, GuestPtr<const char
 
 Result<TaskPtr> Call::task_called(pid_t inside_tid) {
   if (inside_tid == 0) return task_;
-  for (const TaskPtr& task : sentry_.tasks().all())
-    if (task->inside_ids(sentry_.host_proc()).tid == inside_tid) return task;
-  return err(ESRCH);
+  TaskPtr task = sentry_.tasks().find_inside(inside_tid, sentry_.host_proc());
+  if (!task) return err(ESRCH);
+  return task;
 }
 
 Result<UniqueFd> Call::descriptor(Fd fd) {

@@ -72,11 +72,9 @@ std::vector<pid_t> SentryKernelView::thread_ids(pid_t tgid) {
 
 TaskPtr SentryKernelView::find(pid_t tgid, pid_t tid) {
   if (sentry_ == nullptr) return nullptr;
-  for (const TaskPtr& task : sentry_->tasks().all()) {
-    Task::InsideIds ids = task->inside_ids(host_proc_);
-    if (ids.tid == tid && (tgid == 0 || ids.tgid == tgid)) return task;
-  }
-  return nullptr;
+  TaskPtr task = sentry_->tasks().find_inside(tid, host_proc_);
+  const bool is_of_group = task && (tgid == 0 || task->inside_ids(host_proc_).tgid == tgid);
+  return is_of_group ? task : nullptr;
 }
 
 TaskView SentryKernelView::view_of(Task& task, Task::InsideIds ids) {
@@ -92,6 +90,7 @@ TaskView SentryKernelView::view_of(Task& task, Task::InsideIds ids) {
   view.has_no_new_privs = task.no_new_privs() == NoNewPrivs::kSet;
   if (auto ids = task.own_ids())
     view.kept = std::make_shared<const TaskView::Kept>(ids->credentials(), ids->capabilities.sets);
+  view.core_limit = task.process->core_limit();
   return view;
 }
 

@@ -517,11 +517,12 @@ std::expected<RunOutcome, RunFailure> Run::run() {
   prepare_trace_service();
   pid_t first = platform_->first_task();
   sentry_->add_first_task(
-      first, {.root = caller.root, .cwd = caller.cwd, .umask = umask_},
-      config_.container ? config_.container->no_new_privs : NoNewPrivs::kSet,
-      ids_.keeper == platform::IdKeeper::kSentry
-          ? std::optional(TaskIds::of(ids_.uid, ids_.gid, ids_.groups, launch_.capabilities))
-          : std::nullopt);
+      first, {.fs = {.root = caller.root, .cwd = caller.cwd, .umask = umask_},
+              .no_new_privs = config_.container ? config_.container->no_new_privs : NoNewPrivs::kSet,
+              .core_limit = platform::core_limit_in(launch_.limits),
+              .ids = ids_.keeper == platform::IdKeeper::kSentry
+                         ? std::optional(TaskIds::of(ids_.uid, ids_.gid, ids_.groups, launch_.capabilities))
+                         : std::nullopt});
   pid_t init = config_.container ? 0 : sentry_->parent_of_first_task(first);
   if (init != 0) kernel_view_->set_init(init);
   // Before others can find it, so that they find it as what it is; a request waits for the service to start.

@@ -60,13 +60,13 @@ Sentry::Sentry(SentryParts parts)
 
 Sentry::~Sentry() = default;
 
-void Sentry::add_first_task(pid_t host_tid, FsContext::Snapshot fs, NoNewPrivs no_new_privs,
-                            std::optional<TaskIds> ids) {
-  auto process = std::make_shared<Process>(host_tid, std::make_shared<Program>());
-  auto task = std::make_shared<Task>(host_tid, std::move(process), std::make_shared<FsContext>(std::move(fs)),
-                                     Task::FileTable::kOfProcess);
-  task->set_no_new_privs(no_new_privs);
-  if (ids) task->set_own_ids(*std::move(ids));
+void Sentry::add_first_task(pid_t host_tid, FirstTask first) {
+  auto process = std::make_shared<Process>(host_tid, std::make_shared<Program>(), first.core_limit);
+  auto task =
+      std::make_shared<Task>(host_tid, std::move(process), std::make_shared<FsContext>(std::move(first.fs)),
+                             Task::FileTable::kOfProcess);
+  task->set_no_new_privs(first.no_new_privs);
+  if (first.ids) task->set_own_ids(*std::move(first.ids));
   tasks_.add(std::move(task));
 }
 
@@ -125,7 +125,7 @@ std::optional<platform::ExecImage> Sentry::take_exec_image(pid_t host_tgid) {
   TaskPtr survivor = tasks_.find(exec->host_tid);
   for (const TaskPtr& task : tasks_.of_group(host_tgid)) tasks_.remove(task->host_tid);
   const TaskPtr& caller = survivor ? survivor : leader;
-  auto process = std::make_shared<Process>(host_tgid, exec->program);
+  auto process = std::make_shared<Process>(host_tgid, exec->program, caller->process->core_limit());
   auto task =
       std::make_shared<Task>(host_tgid, std::move(process), caller->fs(), Task::FileTable::kOfProcess);
   task->set_no_new_privs(caller->no_new_privs());
@@ -148,7 +148,8 @@ void Sentry::on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) {
     return;
   }
   auto process = flags & CLONE_THREAD ? parent->process
-                                      : std::make_shared<Process>(host_tid, parent->process->program());
+                                      : std::make_shared<Process>(host_tid, parent->process->program(),
+                                                                parent->process->core_limit());
   auto fs = parent->fs();
   if (!(flags & CLONE_FS)) fs = std::make_shared<FsContext>(*fs->snapshot());
   bool has_table_of_process =

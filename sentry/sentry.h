@@ -50,6 +50,14 @@ class RunningPrograms {
   std::unordered_map<Key, int, Hash> counts_;
 };
 
+// What the first process, or one that `exec` brings, starts with.
+struct FirstTask {
+  FsContext::Snapshot fs;
+  NoNewPrivs no_new_privs = NoNewPrivs::kSet;
+  rlimit core_limit;
+  std::optional<TaskIds> ids;  // nothing: the kernel keeps them
+};
+
 // Locks: a task's or process's own lock, the table's shards and RunningPrograms' are leaves: none is held
 // while another is taken or while the host kernel is asked for anything that may wait.
 class Sentry final : public platform::Supervisor {
@@ -58,8 +66,7 @@ class Sentry final : public platform::Supervisor {
   ~Sentry() override;
 
   // The first process, before it runs.
-  void add_first_task(pid_t host_tid, FsContext::Snapshot fs, NoNewPrivs no_new_privs,
-                      std::optional<TaskIds> ids = std::nullopt);
+  void add_first_task(pid_t host_tid, FirstTask first);
   // The host pid of its parent inside the sandbox: the built-in init; 0 when it is process 1 itself.
   pid_t parent_of_first_task(pid_t host_tid);
 

@@ -65,6 +65,19 @@ std::optional<PendingExec> Process::take_pending_exec() {
   return std::exchange(pending_, std::nullopt);
 }
 
+rlimit Process::core_limit() const {
+  std::lock_guard guard(lock_);
+  return core_limit_;
+}
+
+Result<rlimit> Process::exchange_core_limit(const std::optional<rlimit>& limit) {
+  std::lock_guard guard(lock_);
+  const rlimit before = core_limit_;
+  if (limit && limit->rlim_max > before.rlim_max) return err(EPERM);
+  if (limit) core_limit_ = *limit;
+  return before;
+}
+
 Result<int> Process::pidfd() {
   std::lock_guard guard(lock_);
   if (!pidfd_) pidfd_ = TRY(open_pidfd(host_tgid, 0));
@@ -162,6 +175,12 @@ TaskPtr TaskTable::find(pid_t host_tid) const {
   std::shared_lock guard(shard.lock);
   auto found = shard.tasks.find(host_tid);
   return found == shard.tasks.end() ? nullptr : found->second;
+}
+
+TaskPtr TaskTable::find_inside(pid_t inside_tid, int host_proc) const {
+  for (const TaskPtr& task : all())
+    if (task->inside_ids(host_proc).tid == inside_tid) return task;
+  return nullptr;
 }
 
 void TaskTable::add(TaskPtr task) {

@@ -1,6 +1,7 @@
 // Task: what the sentry remembers of one workload thread, and TaskTable: all of them.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <array>
@@ -66,7 +67,8 @@ struct PendingExec {
 // A thread group. Its lock guards the members marked so.
 class Process {
  public:
-  Process(pid_t host_tgid, ProgramPtr program) : host_tgid(host_tgid), program_(std::move(program)) {}
+  Process(pid_t host_tgid, ProgramPtr program, rlimit core_limit)
+      : host_tgid(host_tgid), program_(std::move(program)), core_limit_(core_limit) {}
 
   const pid_t host_tgid;
 
@@ -77,12 +79,18 @@ class Process {
   void set_pending_exec(PendingExec exec);
   std::optional<PendingExec> take_pending_exec();
 
+  // What the workload is told of RLIMIT_CORE, whose real value never changes (platform/README.md).
+  rlimit core_limit() const;
+  // Gives it another, unless there is none; the one before. Errors: EPERM (the hard limit would rise).
+  Result<rlimit> exchange_core_limit(const std::optional<rlimit>& limit);
+
   // A pidfd of the group, opened once. Errors: ESRCH, EMFILE.
   Result<int> pidfd();
 
  private:
   mutable std::mutex lock_;
   ProgramPtr program_;                  // lock_
+  rlimit core_limit_;                   // lock_
   std::optional<PendingExec> pending_;  // lock_
   UniqueFd pidfd_;                      // lock_, set once
 };
@@ -171,6 +179,8 @@ using TaskPtr = std::shared_ptr<Task>;
 class TaskTable {
  public:
   TaskPtr find(pid_t host_tid) const;
+  // By the number that the workload knows it by; null: there is none.
+  TaskPtr find_inside(pid_t inside_tid, int host_proc) const;
   void add(TaskPtr task);
   TaskPtr remove(pid_t host_tid);
   std::vector<TaskPtr> all() const;

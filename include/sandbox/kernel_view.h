@@ -1,6 +1,7 @@
 // KernelView: what /proc needs to know of the sandbox's processes, without knowing the sentry.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -24,6 +25,7 @@ struct TaskView {
   std::string cwd, root;                 // paths inside, as the kernel would print them
   uint32_t umask = 022;
   bool has_no_new_privs = true;
+  rlimit core_limit{};  // as it was told
   // The auxiliary vector its program was started with, as /proc/PID/auxv holds it (AT_NULL included);
   // empty: the host kernel's own record is right.
   std::string auxv;

@@ -1,39 +1,58 @@
-// setrlimit(2) and prlimit(2) where they would change the limit of core files.
+// getrlimit(2), setrlimit(2) and prlimit(2) of the limit of core files: only RLIMIT_CORE comes here. The real
+// one never changes (platform/README.md), and no core is written; the workload is told what it asked for.
+#include <linux/capability.h>
 #include <sys/resource.h>
 
 #include "sentry/calls/handlers.h"
+#include "sentry/task_status.h"
 
 namespace sandbox {
 
 namespace {
 
-// The launch sets both limits to 1, which no other value may replace: where core_pattern is a pipe, Linux
-// gives the core to the host's handler whatever the limit, 0 included, but not with 1 (fs/coredump.c). A
-// program that asks for none at all is told that it has that, which it does.
-constexpr rlimit kNoCore{1, 1};
+Result<Credentials> credentials_of(Sentry& sentry, const Task& task) {
+  if (auto ids = task.own_ids()) return ids->credentials();
+  return credentials_in(TRY(read_task_status(sentry.host_proc(), task.host_tid)), sentry.uid_map(),
+                        sentry.gid_map());
+}
 
-Result<void> set_core_limit(Call& call, In<struct rlimit> pointer) {
-  rlimit wanted = TRY(call.memory().read(pointer));
-  if (wanted.rlim_cur > wanted.rlim_max) return err(EINVAL);
-  if (wanted.rlim_max > kNoCore.rlim_max) return err(EPERM);
-  return {};
+// check_prlimit_permission() in kernel/sys.c. Errors: ESRCH, EPERM.
+Result<TaskPtr> task_to_limit(Call& call, pid_t pid) {
+  TaskPtr task = TRY(call.task_called(pid));
+  if (task == call.task_ptr() || call.credentials().has_capability(CAP_SYS_RESOURCE)) return task;
+  const Credentials theirs = TRY(credentials_of(call.sentry(), *task));
+  const Credentials& own = call.credentials();
+  const bool is_same_user = own.uid == theirs.uid && own.uid == theirs.euid && own.uid == theirs.suid;
+  const bool is_same_group = own.gid == theirs.gid && own.gid == theirs.egid && own.gid == theirs.sgid;
+  if (!is_same_user || !is_same_group) return err(EPERM);
+  return task;
+}
+
+Result<rlimit> change_core_limit(const TaskPtr& task, const std::optional<rlimit>& wanted) {
+  if (wanted && wanted->rlim_cur > wanted->rlim_max) return err(EINVAL);
+  return task->process->exchange_core_limit(wanted);
 }
 
 }  // namespace
 
-// Only RLIMIT_CORE comes here.
-SyscallResult sys_setrlimit(Call& call, RlimitResource, In<struct rlimit> limit) {
-  TRY(set_core_limit(call, limit));
+SyscallResult sys_getrlimit(Call& call, RlimitResource, Out<struct rlimit> limit) {
+  TRY(call.memory().write(limit, call.task().process->core_limit()));
   return 0;
 }
 
-// Only RLIMIT_CORE with a new limit comes here.
+SyscallResult sys_setrlimit(Call& call, RlimitResource, In<struct rlimit> limit) {
+  const rlimit wanted = TRY(call.memory().read(limit));
+  TRY(change_core_limit(call.task_ptr(), wanted));
+  return 0;
+}
+
 SyscallResult sys_prlimit64(Call& call, Pid pid, RlimitResource, In<struct rlimit> limit,
                             Out<struct rlimit> old_limit) {
-  bool is_own = pid == 0 || pid == call.task().inside_ids(call.sentry().host_proc()).tgid;
-  if (!is_own) return err(EPERM);
-  TRY(set_core_limit(call, limit));
-  if (old_limit.address != 0) TRY(call.memory().write(old_limit, kNoCore));
+  std::optional<rlimit> wanted;
+  if (limit.address != 0) wanted = TRY(call.memory().read(limit));
+  const TaskPtr task = TRY(task_to_limit(call, pid));
+  const rlimit before = TRY(change_core_limit(task, wanted));
+  if (old_limit.address != 0) TRY(call.memory().write(old_limit, before));
   return 0;
 }
 

@@ -51,7 +51,9 @@ std::vector<std::string> ExecRequest::words() const {
                                  std::to_string(permitted_caps),
                                  std::to_string(effective_caps),
                                  std::to_string(umask),
-                                 std::to_string(static_cast<int>(no_new_privs))};
+                                 std::to_string(static_cast<int>(no_new_privs)),
+                                 std::to_string(core_limit.rlim_cur),
+                                 std::to_string(core_limit.rlim_max)};
   std::vector<std::string> numbers;
   for (gid_t group : groups) numbers.push_back(std::to_string(group));
   append_list(words, numbers);
@@ -70,6 +72,8 @@ std::optional<ExecRequest> ExecRequest::parse(const std::vector<std::string>& wo
   request.effective_caps = reader.number<uint64_t>();
   request.umask = reader.number<mode_t>();
   request.no_new_privs = reader.number<int>() == 0 ? NoNewPrivs::kUnset : NoNewPrivs::kSet;
+  request.core_limit.rlim_cur = reader.number<rlim_t>();
+  request.core_limit.rlim_max = reader.number<rlim_t>();
   for (const std::string& number : reader.list())
     request.groups.push_back(parse_number<gid_t>(number).value_or(0));
   request.argv = reader.list();

@@ -22,6 +22,7 @@ struct ExecRequest {
   uint64_t permitted_caps = 0, effective_caps = 0;
   mode_t umask = 022;
   NoNewPrivs no_new_privs = NoNewPrivs::kSet;
+  rlimit core_limit{};
 
   // A list of words, and back. Nothing when the words are none of these.
   std::vector<std::string> words() const;

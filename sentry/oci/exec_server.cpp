@@ -84,8 +84,9 @@ Configured<void> ExecServer::adopt(pid_t process, const UniqueFd& channel, const
       .root = vfs.root(), .cwd = *cwd, .credentials = credentials, .umask = request.umask};
   std::string program =
       TRY(find_program(vfs, caller, request.argv.empty() ? "" : request.argv[0], request.environment));
-  sentry_.add_first_task(process, {.root = caller.root, .cwd = caller.cwd, .umask = request.umask},
-                         request.no_new_privs);
+  sentry_.add_first_task(process, {.fs = {.root = caller.root, .cwd = caller.cwd, .umask = request.umask},
+                                   .no_new_privs = request.no_new_privs,
+                                   .core_limit = request.core_limit});
   auto adopted = platform_.adopt(process, channel, program, request.argv, request.environment);
   if (adopted) return {};
   sentry_.on_thread_exit(process, 0);

@@ -39,6 +39,11 @@ Configured<std::vector<platform::ResourceLimit>> raise_hard_limits(
     const std::vector<platform::ResourceLimit>& limits, ContainerConfig::LimitsAbove above) {
   std::vector<platform::ResourceLimit> possible;
   for (platform::ResourceLimit wanted : limits) {
+    // The workload is told of it, and that needs no right.
+    if (wanted.resource == RLIMIT_CORE) {
+      possible.push_back(wanted);
+      continue;
+    }
     auto resource = static_cast<__rlimit_resource>(wanted.resource);
     rlimit own{};
     if (::getrlimit(resource, &own) < 0) continue;

@@ -44,10 +44,12 @@ def test_options(folder):
 def test_process_file(folder):
     with Running(folder, "sleep 100") as bundle:
         process = {**bundle.config["process"], "args": ["sh", "-c", "pwd; id -u; umask"], "cwd": "/home/alice",
-                   "user": {"uid": 1000, "gid": 1000, "umask": 0o77}}
+                   "user": {"uid": 1000, "gid": 1000, "umask": 0o77},
+                   "rlimits": [{"type": "RLIMIT_CORE", "soft": 5120, "hard": 10240}]}
+        process["args"][2] += "; ulimit -c; ulimit -Hc"
         with open(f"{folder}/process", "w") as file:
             json.dump(process, file)
-        equal(bundle.exec("--process", f"{folder}/process", bundle.id).stdout, "/home/alice\n1000\n0077\n")
+        equal(bundle.exec("--process", f"{folder}/process", bundle.id).stdout, "/home/alice\n1000\n0077\n10\n20\n")
 
 
 def test_detached_with_a_pid_file(folder):

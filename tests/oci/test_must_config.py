@@ -174,9 +174,10 @@ def test_every_rlimit_is_as_configured(folder):
     """config.md#posix-process: For each entry in rlimits, a getrlimit(3) on type MUST succeed.
     config.md#posix-process: rlim.rlim_cur MUST match the configured value.
     config.md#posix-process: rlim.rlim_max MUST match the configured value."""
-    bundle = bundle_of(folder, "cat /proc/self/limits")
-    names = {"RLIMIT_AS": "Max address space", "RLIMIT_CPU": "Max cpu time", "RLIMIT_DATA": "Max data size", "RLIMIT_FSIZE": "Max file size",
-             "RLIMIT_NOFILE": "Max open files", "RLIMIT_STACK": "Max stack size"}
+    bundle = bundle_of(folder, "cat /proc/self/limits; ulimit -c")
+    names = {"RLIMIT_AS": "Max address space", "RLIMIT_CORE": "Max core file size", "RLIMIT_CPU": "Max cpu time",
+             "RLIMIT_DATA": "Max data size", "RLIMIT_FSIZE": "Max file size", "RLIMIT_NOFILE": "Max open files",
+             "RLIMIT_STACK": "Max stack size"}
     values = {name: (1 << 30 | place << 20, 2 << 30) for place, name in enumerate(names)}
     values["RLIMIT_NOFILE"] = (1000, 1500)
     bundle.config["process"]["rlimits"] = [{"type": name, "soft": soft, "hard": hard} for name, (soft, hard) in values.items()]
@@ -184,6 +185,7 @@ def test_every_rlimit_is_as_configured(folder):
     for name, words in names.items():
         line = next(line for line in lines if line.startswith(words))
         equal((name, line[len(words):].split()[:2]), (name, [str(number) for number in values[name]]))
+    equal(lines[-1], str(values["RLIMIT_CORE"][0] // 512))
 
 
 def test_rlimits_that_are_none_or_twice_there(folder):

@@ -57,7 +57,7 @@ TEST_CASE("a snapshot of root, cwd and umask does not change") {
 }
 
 TEST_CASE("unsharing parts what was shared") {
-  auto process = std::make_shared<Process>(::getpid(), std::make_shared<Program>());
+  auto process = std::make_shared<Process>(::getpid(), std::make_shared<Program>(), rlimit{});
   auto shared = std::make_shared<FsContext>(FsContext::Snapshot{.umask = 022});
   Task one(::getpid(), process, shared, Task::FileTable::kOfProcess);
   Task other(::getpid() + 1, process, shared, Task::FileTable::kOfProcess);
@@ -69,7 +69,7 @@ TEST_CASE("unsharing parts what was shared") {
 }
 
 TEST_CASE("descriptors of a task are duplicates of its own") {
-  auto process = std::make_shared<Process>(::getpid(), std::make_shared<Program>());
+  auto process = std::make_shared<Process>(::getpid(), std::make_shared<Program>(), rlimit{});
   Task self(::getpid(), process, std::make_shared<FsContext>(FsContext::Snapshot{}),
             Task::FileTable::kOfProcess);
   int ends[2];

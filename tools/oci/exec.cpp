@@ -206,7 +206,8 @@ Configured<void> Exec::start() {
                                   .permitted_caps = description_.capabilities.permitted,
                                   .effective_caps = description_.capabilities.effective,
                                   .umask = description_.umask,
-                                  .no_new_privs = description_.no_new_privs}));
+                                  .no_new_privs = description_.no_new_privs,
+                                  .core_limit = platform::core_limit_in(description_.limits)}));
   auto executed = platform::wait_for_exec(process_, context);
   if (!executed) return failure(context, executed.error(), "a program that can be executed inside");
   return {};

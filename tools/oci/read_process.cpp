@@ -63,8 +63,6 @@ std::vector<platform::ResourceLimit> read_limits(const JsonNode& node) {
     platform::ResourceLimit limit{resource.value_or(0),
                                   {item["soft"].unsigned_number(), item["hard"].unsigned_number()}};
     if (!resource) item["type"].fail(fmt::format("`{}` is no resource limit", name));
-    if (resource == RLIMIT_CORE)
-      item.warn("no core file is written, and no handler of the host's is started: the limit stays 1");
     if (limit.limit.rlim_cur > limit.limit.rlim_max) item.fail("the soft limit is above the hard one");
     if (std::ranges::find(limits, limit.resource, &platform::ResourceLimit::resource) != limits.end())
       item.fail(fmt::format("{} is there twice", name));

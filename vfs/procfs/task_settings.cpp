@@ -40,6 +40,19 @@ Result<std::string> generate_gid_map(const TaskContext& context) {
   return configured ? configured_map_text(*configured) : id_map_text(context.kernel.gid_map());
 }
 
+// The real limit of core files is another one, and the same for all.
+Result<std::string> generate_limits(const TaskContext& context) {
+  constexpr std::string_view kName = "Max core file size";
+  auto in_words = [](rlim_t value) { return value == RLIM_INFINITY ? "unlimited" : std::to_string(value); };
+  std::string text = TRY(context.read_host("limits"));
+  const size_t begin = text.find(kName), end = text.find('\n', begin);
+  if (end == text.npos) return text;
+  const rlimit& told = context.task.core_limit;
+  return text.replace(begin, end - begin,
+                      fmt::format("{:<26}{:<21}{:<21}{:<10}", kName, in_words(told.rlim_cur),
+                                  in_words(told.rlim_max), "bytes"));
+}
+
 // The number in the name is the host's own count of sessions; the nice value is the task's.
 Result<std::string> generate_autogroup(const TaskContext& context) {
   std::string host = TRY(context.read_host("autogroup"));
@@ -110,7 +123,7 @@ InodePtr make_attributes(Procfs& procfs, const TaskReference& reference, uint64_
 }
 
 constexpr TaskRow kRows[] = {
-    task_file("limits", 0444, Access::kAnyone, task_verbatim),
+    task_file("limits", 0444, Access::kAnyone, generate_limits),
     if_on_host(task_file("io", 0400, Access::kPtrace, task_verbatim)),
     task_native("oom_adj", 0644, Native::kOwnReadWrite),
     task_file("oom_score", 0444, Access::kAnyone, task_verbatim),

@@ -274,17 +274,37 @@ TEST(threads_get_their_own) {
   CHECK_EQ((long)result, EINTR);
 }
 
-TEST(no_core_is_asked_for) {
-  struct rlimit none = {0, 0}, old = {7, 7}, wrong = {1, 0};
+TEST(limit_of_core_files) {
+  struct rlimit lower = {100, 5000}, lowest = {0, 0}, old = {7, 7}, wrong = {1, 0};
+  if (getrlimit(RLIMIT_CORE, &old) == 0 && old.rlim_max < lower.rlim_max) SKIP("the hard limit is too low");
   ERR(setrlimit(RLIMIT_CORE, &wrong), EINVAL);
-  OK(setrlimit(RLIMIT_CORE, &none));
-  OK(prlimit(0, RLIMIT_CORE, &none, &old));
-  CHECK(old.rlim_cur <= 1 && old.rlim_max <= 1);
+  OK(setrlimit(RLIMIT_CORE, &lower));
+  OK(getrlimit(RLIMIT_CORE, &old));
+  CHECK(old.rlim_cur == 100 && old.rlim_max == 5000);
+  OK(syscall(SYS_getrlimit, RLIMIT_CORE, &old));
+  CHECK(old.rlim_cur == 100 && old.rlim_max == 5000);
+  pid_t child = fork();
+  if (child == 0) {
+    int is_inherited = getrlimit(RLIMIT_CORE, &old) == 0 && old.rlim_cur == 100 && old.rlim_max == 5000;
+    // Of another process, whose user is the same.
+    int is_set = prlimit(getppid(), RLIMIT_CORE, &lowest, &old) == 0 && old.rlim_max == 5000;
+    _exit(is_inherited && is_set ? 0 : 1);
+  }
+  int status;
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
   OK(prlimit(getpid(), RLIMIT_CORE, NULL, &old));
-  CHECK(old.rlim_cur <= 1 && old.rlim_max <= 1);
-  // 0 would let the host's handler have the core where core_pattern is a pipe; 1 does not.
-  if (getenv("GUEST_SANDBOXED") != NULL) CHECK(old.rlim_cur == 1 && old.rlim_max == 1);
+  CHECK(old.rlim_cur == 0 && old.rlim_max == 0);
+  FILE* limits = fopen("/proc/self/limits", "r");
+  REQUIRE(limits != NULL);
+  char line[200];
+  int is_shown = 0;
+  while (fgets(line, sizeof line, limits) != NULL)
+    is_shown |= strcmp(line, "Max core file size        0                    0                    bytes     \n") == 0;
+  fclose(limits);
+  CHECK(is_shown);
+  ERR(prlimit(999999, RLIMIT_CORE, NULL, &old), ESRCH);
   ERR(syscall(SYS_setrlimit, RLIMIT_CORE, NULL), EFAULT);
+  ERR(syscall(SYS_getrlimit, RLIMIT_CORE, NULL), EFAULT);
   struct rlimit more = {1, RLIM_INFINITY};
   if (getenv("GUEST_SANDBOXED") != NULL || geteuid() != 0) ERR(setrlimit(RLIMIT_CORE, &more), EPERM);
 }
