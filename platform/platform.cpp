@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <mutex>
 #include <utility>
 
 #include "platform/launch.h"
@@ -67,13 +68,28 @@ class RunningWorkload final : public Platform {
   Result<Outcome> run(const std::string& path, const std::vector<std::string>& argv,
                       const std::vector<std::string>& environment) override {
     TRY(tracer_.attach());
-    TRY(release_process(process_.channel, path, argv, environment));
+    {
+      std::lock_guard guard(hold_lock_);
+      first_program_ = {path, argv, environment};
+      if (hold_ != Hold::kHeld) TRY(release_locked());
+    }
     has_run_ = true;
     Outcome outcome = tracer_.serve();
     if (observation_) observation_->delayed->stop();
     if (auto failure = tracer_.launch_failure(); failure && failure->step != nullptr)
       return std::unexpected(failure->error);
     return outcome;
+  }
+
+  void hold_first_task() override {
+    std::lock_guard guard(hold_lock_);
+    hold_ = Hold::kHeld;
+  }
+  Result<void> release_first_task() override {
+    std::lock_guard guard(hold_lock_);
+    if (hold_ != Hold::kHeld) return {};
+    hold_ = Hold::kNone;
+    return first_program_ ? release_locked() : Result<void>();
   }
 
   EngineKind engine() const override { return kind_; }
@@ -110,6 +126,10 @@ class RunningWorkload final : public Platform {
     if (!enforcement || kind != EngineKind::kNotify) return nullptr;
     return std::make_unique<ProfiledSupervisor>(sentry, *enforcement);
   }
+  Result<void> release_locked() {
+    return release_process(process_.channel, first_program_->path, first_program_->argv,
+                           first_program_->environment);
+  }
   Supervisor& outermost(Supervisor& sentry) {
     if (observed_) return *observed_;
     return profiled_ ? *profiled_ : sentry;
@@ -124,6 +144,14 @@ class RunningWorkload final : public Platform {
   const EngineKind kind_;
   std::unique_ptr<TracerEngine> engine_;
   bool has_run_ = false;
+
+  struct FirstProgram {
+    std::string path;
+    std::vector<std::string> argv, environment;
+  };
+  std::mutex hold_lock_;
+  enum class Hold { kNone, kHeld } hold_ = Hold::kNone;  // hold_lock_
+  std::optional<FirstProgram> first_program_;            // hold_lock_; known once run() is called
 };
 
 // The only Launch there is.
@@ -137,7 +165,10 @@ class BegunLaunch final : public Launch {
   ~BegunLaunch() override {
     if (process_) abandon_launch(*process_);
   }
-  LaunchedProcess& process() { return *process_; }
+  Result<pid_t> wait_until_ready(std::string& context) override {
+    if (process_->first_tid == 0) TRY(finish_launch(*process_, context));
+    return process_->first_tid;
+  }
   LaunchedProcess take() { return *std::exchange(process_, std::nullopt); }
   EngineKind engine() const { return engine_; }
   const std::optional<Observation>& observation() const { return observation_; }
@@ -160,7 +191,7 @@ Result<std::unique_ptr<Launch>> Launch::begin(const LaunchOptions& options, std:
 Result<std::unique_ptr<Platform>> Platform::create(std::unique_ptr<Launch> launch, Supervisor& supervisor,
                                                    std::string& context) {
   auto& begun = static_cast<BegunLaunch&>(*launch);
-  TRY(finish_launch(begun.process(), context));
+  TRY(begun.wait_until_ready(context));
   return std::make_unique<RunningWorkload>(begun.take(), supervisor, begun.engine(), begun.observation(),
                                            begun.enforcement());
 }

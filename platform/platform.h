@@ -136,6 +136,9 @@ class Launch {
   virtual ~Launch() = default;
   // On failure `context` says what was being done.
   static Result<std::unique_ptr<Launch>> begin(const LaunchOptions& options, std::string& context);
+  // Waits until the first process is ready in its namespaces, just before its execve; its host thread id. On
+  // failure `context` says what was being done.
+  virtual Result<pid_t> wait_until_ready(std::string& context) = 0;
 };
 
 // One running workload.
@@ -162,6 +165,11 @@ class Platform {
   };
   virtual Result<Outcome> run(const std::string& path, const std::vector<std::string>& argv,
                               const std::vector<std::string>& environment) = 0;
+
+  // Before run(), which then lets the first process wait on until the other is called from any thread:
+  // processes that are adopted meanwhile run before it. Errors: EPIPE: it is gone.
+  virtual void hold_first_task() = 0;
+  virtual Result<void> release_first_task() = 0;
 
   // From any thread: every workload process gets SIGKILL; run() then returns.
   virtual void kill_all() = 0;

@@ -145,6 +145,7 @@ class Run {
   std::optional<int64_t> boot_time_offset_ns() const;
   Configured<void> prepare_container();
   Configured<void> prepare_terminal();
+  Configured<bool> wait_for_hooks();
   Configured<void> build_tree();
   void make_directories(const std::string& path);
   Configured<vfs::Location> working_directory(const vfs::Caller& caller);
@@ -349,6 +350,19 @@ std::optional<int64_t> Run::boot_time_offset_ns() const {
   return offset->seconds * 1'000'000'000 + offset->nanoseconds;
 }
 
+// Whether the container is still wanted. Hooks find the process in its namespaces, and the root's files in
+// the sentry's mount namespace.
+Configured<bool> Run::wait_for_hooks() {
+  if (!config_.container) return true;
+  const oci::ContainerConfig& container = *config_.container;
+  if (container.tree_time == oci::ContainerConfig::TreeTime::kAtOnce) return true;
+  std::string context;
+  auto first = begun_->wait_until_ready(context);
+  if (!first) return launch_failure(context, first.error());
+  auto announced = container.control->announce({oci::Announced::Stage::kProcess, *first});
+  return announced && container.control->wait_for_hooks();
+}
+
 Configured<void> Run::build_tree() {
   host_proc_ = UniqueFd(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!host_proc_) return failure("open /proc", Errno::last(), "mount /proc on the host");
@@ -474,9 +488,12 @@ Configured<bool> Run::wait_for_start(pid_t first_task) {
     if (passed.target > STDERR_FILENO) ::close(passed.source);
   auto process = platform::open_pidfd(first_task);
   if (!process) return failure("watch the first process", process.error(), "create the container anew");
-  if (auto told = control.announce(first_task); !told)
+  if (auto told = control.announce({oci::Announced::Stage::kReady, first_task}); !told)
     return failure("create the container", "the create command is gone", "create it anew");
-  return control.wait_for_start(process->get()) == oci::ContainerControl::Outcome::kStart;
+  const auto outcome = control.wait_for_start(process->get());
+  if (outcome == oci::ContainerControl::Outcome::kStartHooks) platform_->hold_first_task();
+  return outcome == oci::ContainerControl::Outcome::kStart ||
+         outcome == oci::ContainerControl::Outcome::kStartHooks;
 }
 
 // For runs that others can find, unless they are traced from the start.
@@ -504,6 +521,9 @@ RunOutcome Run::finish(int wait_status) {
 
 std::expected<RunOutcome, RunFailure> Run::run() {
   if (auto done = prepare(); !done) return std::unexpected(done.error());
+  auto is_wanted = wait_for_hooks();
+  if (!is_wanted) return std::unexpected(is_wanted.error());
+  if (!*is_wanted) return std::move(outcome_);
   if (auto done = build_tree(); !done) return std::unexpected(done.error());
   auto directory = working_directory(first_caller(vfs_->root()));
   if (!directory) return std::unexpected(directory.error());

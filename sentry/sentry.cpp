@@ -149,7 +149,7 @@ void Sentry::on_clone(pid_t host_parent_tid, pid_t host_tid, uint64_t flags) {
   }
   auto process = flags & CLONE_THREAD ? parent->process
                                       : std::make_shared<Process>(host_tid, parent->process->program(),
-                                                                parent->process->core_limit());
+                                                                  parent->process->core_limit());
   auto fs = parent->fs();
   if (!(flags & CLONE_FS)) fs = std::make_shared<FsContext>(*fs->snapshot());
   bool has_table_of_process =

@@ -83,6 +83,9 @@ struct ContainerConfig {
   std::vector<int> cgroup_join_files;
   std::string cgroup_membership;
 
+  // kAfterHooks: hooks of `create` may mount something in the root, or change it otherwise.
+  enum class TreeTime { kAtOnce, kAfterHooks } tree_time = TreeTime::kAtOnce;
+
   ContainerControl* control = nullptr;  // outlives the run
 };
 

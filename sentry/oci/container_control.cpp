@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <vector>
@@ -19,7 +20,9 @@ namespace sandbox::oci {
 
 namespace {
 
-constexpr std::string_view kCreated = "created", kStart = "start", kReady = "ready";
+constexpr std::string_view kCreated = "created", kReady = "ready", kProcess = "process", kHooksRun = "hooks";
+constexpr std::string_view kStartWords[] = {"start", "start-hooks", "release"};  // by StartRequest
+
 // The directory's own descriptor is part of the name, so that a long path fits the address.
 Result<sockaddr_un> address_in(int directory, const std::string& name) {
   sockaddr_un address{.sun_family = AF_UNIX};
@@ -35,8 +38,16 @@ Result<UniqueFd> new_socket() {
 
 }  // namespace
 
-Result<void> ContainerControl::announce(pid_t first) {
-  return send_packet(creator_, {.fields = {std::string(kReady), std::to_string(first)}});
+Result<void> ContainerControl::announce(const Announced& announced) {
+  const bool is_ready = announced.stage == Announced::Stage::kReady;
+  return send_packet(
+      creator_, {.fields = {std::string(is_ready ? kReady : kProcess), std::to_string(announced.first)}});
+}
+
+Result<void> ContainerControl::wait_for_hooks() {
+  Packet message = TRY(receive_packet(creator_));
+  if (message.fields[0] != kHooksRun) return err(EPIPE);
+  return {};
 }
 
 bool ContainerControl::announce(const RunFailure& failure) {
@@ -59,19 +70,25 @@ ContainerControl::Outcome ContainerControl::wait_for_start(int first_pidfd) {
     UniqueFd caller(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!caller) continue;
     auto message = receive_packet(caller);
-    if (!message || message->fields[0] != kStart) continue;
-    (void)send_packet(caller, {.fields = {std::string(kStart)}});
-    return Outcome::kStart;
+    auto request = message ? start_request_in(message->fields[0]) : std::nullopt;
+    if (!request || *request == StartRequest::kRelease) continue;
+    (void)send_packet(caller, {.fields = {message->fields[0]}});
+    return *request == StartRequest::kStart ? Outcome::kStart : Outcome::kStartHooks;
   }
 }
 
 Result<Announcement> receive_announcement(const UniqueFd& socket) {
   Packet packet = TRY(receive_packet(socket));
-  if (packet.fields[0] != kReady) return Announcement(std::unexpected(failure_in(packet)));
+  const bool is_ready = packet.fields[0] == kReady;
+  if (!is_ready && packet.fields[0] != kProcess) return Announcement(std::unexpected(failure_in(packet)));
   packet.fields.resize(2);
   auto pid = parse_number<pid_t>(packet.fields[1]);
   if (!pid) return err(EPIPE);
-  return Announcement(*pid);
+  return Announcement({is_ready ? Announced::Stage::kReady : Announced::Stage::kProcess, *pid});
+}
+
+Result<void> confirm_hooks(const UniqueFd& socket) {
+  return send_packet(socket, {.fields = {std::string(kHooksRun)}, .descriptors = {}});
 }
 
 Result<void> confirm_created(const UniqueFd& socket) {
@@ -94,10 +111,17 @@ Result<UniqueFd> connect_in(int directory, const std::string& name) {
   return socket;
 }
 
-Result<void> request_start(const UniqueFd& socket) {
-  TRY(send_packet(socket, {.fields = {std::string(kStart)}}));
+Result<void> request_start(const UniqueFd& socket, StartRequest request) {
+  const std::string word(kStartWords[static_cast<size_t>(request)]);
+  TRY(send_packet(socket, {.fields = {word}, .descriptors = {}}));
   TRY(receive_packet(socket));
   return {};
+}
+
+std::optional<StartRequest> start_request_in(const std::string& word) {
+  auto found = std::ranges::find(kStartWords, word);
+  if (found == std::end(kStartWords)) return std::nullopt;
+  return static_cast<StartRequest>(found - std::begin(kStartWords));
 }
 
 }  // namespace sandbox::oci

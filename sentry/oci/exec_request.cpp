@@ -45,7 +45,8 @@ void append_list(std::vector<std::string>& words, const std::vector<std::string>
 }  // namespace
 
 std::vector<std::string> ExecRequest::words() const {
-  std::vector<std::string> words{cwd,
+  std::vector<std::string> words{program,
+                                 cwd,
                                  std::to_string(uid),
                                  std::to_string(gid),
                                  std::to_string(permitted_caps),
@@ -65,6 +66,7 @@ std::vector<std::string> ExecRequest::words() const {
 std::optional<ExecRequest> ExecRequest::parse(const std::vector<std::string>& words) {
   WordReader reader(words);
   ExecRequest request;
+  request.program = reader.text();
   request.cwd = reader.text();
   request.uid = reader.number<uid_t>();
   request.gid = reader.number<gid_t>();

@@ -14,6 +14,7 @@
 namespace sandbox::oci {
 
 struct ExecRequest {
+  std::string program;  // a path, or a name to look for in PATH
   std::vector<std::string> argv, environment;
   std::string cwd;
   uid_t uid = 0;

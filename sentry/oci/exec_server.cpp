@@ -11,6 +11,7 @@
 #include <array>
 
 #include "sandbox/numbers.h"
+#include "sentry/oci/container_control.h"
 #include "sentry/program_lookup.h"
 
 namespace sandbox::oci {
@@ -50,6 +51,11 @@ void ExecServer::answer(const UniqueFd& caller) {
       if (!send_packet(caller, terms())) return;
       continue;
     }
+    if (auto request = start_request_in(packet->fields[0])) {
+      if (*request == StartRequest::kRelease && !platform_.release_first_task()) return;
+      if (!send_packet(caller, {.fields = {packet->fields[0]}, .descriptors = {}})) return;
+      continue;
+    }
     auto pid = packet->fields.size() == 2 ? parse_number<pid_t>(packet->fields[1]) : std::nullopt;
     if (packet->fields[0] != "adopt" || !pid || packet->descriptors.size() != 2) return;
     auto words = words_of_memory(packet->descriptors[1]);
@@ -82,8 +88,7 @@ Configured<void> ExecServer::adopt(pid_t process, const UniqueFd& channel, const
                    "a directory that exists inside");
   const vfs::Caller caller{
       .root = vfs.root(), .cwd = *cwd, .credentials = credentials, .umask = request.umask};
-  std::string program =
-      TRY(find_program(vfs, caller, request.argv.empty() ? "" : request.argv[0], request.environment));
+  std::string program = TRY(find_program(vfs, caller, request.program, request.environment));
   sentry_.add_first_task(process, {.fs = {.root = caller.root, .cwd = caller.cwd, .umask = request.umask},
                                    .no_new_privs = request.no_new_privs,
                                    .core_limit = request.core_limit});

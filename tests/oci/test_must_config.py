@@ -247,7 +247,7 @@ def test_scheduler_and_io_priority(folder):
 def test_hooks_need_an_absolute_path_and_a_positive_timeout(folder):
     """config.md#posix-platform-hooks: This specification extends the IEEE standard in that path MUST be absolute.
     config.md#posix-platform-hooks: If set, timeout MUST be greater than zero."""
-    for kind in ("prestart", "createRuntime", "createContainer", "poststart", "poststop"):
+    for kind in ("prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"):
         for hook, word in (({"path": "true"}, "path"), ({}, "path"), ({"path": "/bin/true", "timeout": 0}, "timeout")):
             bundle = Bundle(folder)
             bundle.config["hooks"] = {kind: [hook]}
@@ -273,6 +273,47 @@ def test_hooks_of_the_runtime_namespace(folder):
         for kind in kinds:
             with open(f"{folder}/{kind}") as file:
                 equal((kind, file.read().strip()), (kind, inside if kind == "createContainer" else os.readlink("/proc/self/ns/uts")))
+
+
+def test_create_container_hooks_prepare_the_root(folder):
+    """config.md#createcontainer-hooks: The value of path MUST resolve in the runtime namespace (and what they mount in the root is in the container, as runc and crun have it)."""
+    bundle = bundle_of(folder, "cat /v/mounted /v/written")
+    os.makedirs(f"{folder}/source")
+    with open(f"{folder}/source/mounted", "w") as file:
+        file.write("from a mount\n")
+    script = f"mount --bind {folder}/source v && echo from a hook > v/written && readlink /proc/self/ns/net > {folder}/net"
+    bundle.config["hooks"] = {"createContainer": [{"path": "/bin/sh", "args": ["sh", "-c", script]}]}
+    equal(bundle.output(), "from a mount\nfrom a hook\n")
+    equal(os.listdir(f"{folder}/rootfs/v"), [])
+    with open(f"{folder}/net") as file:
+        check(file.read().strip() != os.readlink("/proc/self/ns/net"), "it is not in the container's network")
+
+
+def test_start_container_hooks_run_inside(folder):
+    """config.md#startcontainer-hooks: The value of path MUST resolve in the container namespace.
+    config.md#startcontainer-hooks: The startContainer hooks MUST be executed in the container namespace."""
+    bundle = bundle_of(folder, "cat /tmp/hook")
+    hook = "pwd; id -u; echo $0 $A; hostname; cat; test -e /proc/1 && echo first"
+    bundle.config["process"].update(cwd="/home/alice", user={"uid": 1000, "gid": 1000}, env=[*bundle.config["process"]["env"], "A=b"])
+    bundle.config["hostname"] = "inside"
+    bundle.config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", f"({hook}) > /tmp/hook", "zero"]},
+                                                 {"path": "/bin/busybox", "args": ["sh", "-c", "echo $A >> /tmp/hook"], "env": ["A=own"]}]}
+    lines = bundle.output().splitlines()
+    equal(lines[:4], ["/home/alice", "1000", "zero b", "inside"])
+    state, _, rest = lines[4].rpartition("}")
+    equal((rest, lines[5:]), ("first", ["own"]))
+    state = json.loads(state + "}")
+    equal((state["id"], state["status"]), (bundle.id, "created"))
+
+
+def test_hooks_that_hang_are_killed(folder):
+    """config.md#posix-platform-hooks: timeout (int, OPTIONAL) is the number of seconds before aborting the hook."""
+    for kind in ("createRuntime", "createContainer", "startContainer"):
+        bundle = bundle_of(folder, "true")
+        bundle.config["hooks"] = {kind: [{"path": "/bin/sh", "args": ["sh", "-c", "sleep 1000; true"], "timeout": 1}]}
+        result = bundle.run()
+        check(result.returncode == 1 and f"error running {kind} hook #0: it ran longer than its timeout of 1 s" in result.stderr, result.stderr)
+        check(bundle.nothing_left(), "something is left")
 
 
 def test_hooks_have_their_args_and_environment(folder):

@@ -15,8 +15,9 @@ def running(bundle):
 def hooked(folder, **hooks):
     """Each hook appends its kind to the file "log" of the folder, and exits with its value."""
     bundle = Bundle(folder, "echo program >> /tmp/log; exec sleep 100")
-    bundle.config["hooks"] = {kind: [{"path": "/bin/sh", "args": ["sh", "-c", f"echo {kind} >> {folder}/rootfs/tmp/log; exit {code}"]}]
-                              for kind, code in hooks.items()}
+    for kind, code in hooks.items():
+        log = "/tmp/log" if kind == "startContainer" else f"{folder}/rootfs/tmp/log"
+        bundle.config.setdefault("hooks", {})[kind] = [{"path": "/bin/sh", "args": ["sh", "-c", f"echo {kind} >> {log}; exit {code}"]}]
     return bundle
 
 
@@ -133,20 +134,23 @@ def test_hooks_in_their_order(folder):
     """runtime.md#lifecycle: The prestart hooks MUST be invoked by the runtime.
     runtime.md#lifecycle: The createRuntime hooks MUST be invoked by the runtime.
     runtime.md#lifecycle: The createContainer hooks MUST be invoked by the runtime.
+    runtime.md#lifecycle: The startContainer hooks MUST be invoked by the runtime.
     runtime.md#lifecycle: The poststart hooks MUST be invoked by the runtime.
     runtime.md#lifecycle: The poststop hooks MUST be invoked by the runtime.
     config.md#posix-platform-hooks: Hooks MUST be called in the listed order.
     config.md#prestart: The prestart hooks MUST be called before the createRuntime hooks.
     config.md#createcontainer-hooks: The createContainer hooks MUST be called after the createRuntime hooks.
+    config.md#startcontainer-hooks: The startContainer hooks MUST be called before the user-specified process is executed as part of the start operation.
     config.md#poststart: The poststart hooks MUST be called after the user-specified process is executed but before the start operation returns.
     config.md#poststop: The poststop hooks MUST be called after the container is deleted but before the delete operation returns."""
     need_root()
-    with hooked(folder, prestart=0, createRuntime=0, createContainer=0, poststart=0, poststop=0) as bundle:
+    with hooked(folder, prestart=0, createRuntime=0, createContainer=0, startContainer=0, poststart=0, poststop=0) as bundle:
         equal(bundle.create(), 0)
         equal(log_of(folder), ["prestart", "createRuntime", "createContainer"])
         equal(bundle.call("start", bundle.id).stderr, "")
         check("poststart" in log_of(folder), log_of(folder))
         wait_until(lambda: "program" in log_of(folder))
+        equal(log_of(folder)[3], "startContainer")
         bundle.call("kill", bundle.id, "KILL")
         wait_until(lambda: bundle.state()["status"] == "stopped")
         equal(bundle.call("delete", bundle.id).stderr, "")
@@ -160,9 +164,22 @@ def test_create_hook_that_fails(folder):
     need_root()
     for kind in ("prestart", "createRuntime", "createContainer"):
         bundle = hooked(folder, **{kind: 3, "poststop": 0})
-        bundle.refused(kind, "exited with 3")
+        bundle.refused(f"error running {kind} hook #0: ", "exited with 3")
         equal(log_of(folder), [kind, "poststop"])
         os.unlink(f"{folder}/rootfs/tmp/log")
+
+
+def test_start_hook_that_fails(folder):
+    """runtime.md#lifecycle: If any startContainer hook fails, the runtime MUST generate an error, stop the container, and continue the lifecycle at step 12."""
+    need_root()
+    with hooked(folder, startContainer=4, poststart=0, poststop=0) as bundle:
+        bundle.config["hooks"]["startContainer"][0]["args"][2] = "echo said >&2; " + bundle.config["hooks"]["startContainer"][0]["args"][2]
+        equal((bundle.create(), bundle.errors()), (0, ""))
+        pid = bundle.state()["pid"]
+        result = bundle.call("start", bundle.id)
+        check(result.returncode == 1 and "error running startContainer hook #0: it exited with 4: said" in result.stderr, result.stderr)
+        check(not is_alive(pid) and bundle.nothing_left(), "something is left")
+        equal(log_of(folder), ["startContainer", "poststop"])
 
 
 def test_poststart_hook_that_fails(folder):

@@ -139,8 +139,6 @@ Configured<Bundle> bundle_of(const nlohmann::json& document, const std::string& 
   bundle.process = read_process(root["process"]);
   bundle.mounts = read_mounts(root["mounts"], directory, root["linux"]);
   bundle.hooks = read_hooks(root["hooks"]);
-  if (!bundle.hooks.start_container.empty())
-    root["hooks"]["startContainer"].fail("hooks inside the container are not supported", "createContainer");
   read_annotations(root["annotations"], bundle);
   if (bundle.annotations.contains("")) root["annotations"].fail("a key is empty");
   if (!root["linux"]) root["linux"].fail("it is missing");
@@ -181,6 +179,8 @@ SandboxConfig sandbox_config(const Bundle& bundle) {
   container.sysctls = bundle.sysctls;
   if (!bundle.domainname.empty()) container.sysctls["kernel/domainname"] = bundle.domainname;
   container.root_access = bundle.root_access;
+  if (!bundle.hooks.create_container.empty())
+    container.tree_time = ContainerConfig::TreeTime::kAfterHooks;
   container.read_only_paths = bundle.read_only_paths;
   container.new_namespaces = bundle.new_namespaces;
   container.joined_namespaces = bundle.joined_namespaces;

@@ -55,6 +55,8 @@ class Creation {
   Configured<void> add_descriptors();
   Configured<void> start_sentry();
   [[noreturn]] void become_sentry();
+  Configured<Announced::Stage> take_announcement();
+  Configured<void> set_process_up();
   Configured<void> finish_process();
   std::string state(Status status) const { return state_document(record_, status).dump(); }
 
@@ -195,26 +197,43 @@ Configured<void> Creation::start_sentry() {
   if (record_.sentry == 0) become_sentry();
   sentry_end_.reset();
   record_.sentry_start = lifecycle::start_time_of(record_.sentry).value_or(0);
-  TRY(directory_->save(record_));
+  return directory_->save(record_);
+}
+
+Configured<Announced::Stage> Creation::take_announcement() {
   auto announced = sandbox::oci::receive_announcement(own_end_);
   if (!announced)
     return failure("create the container", "its sentry ended without a word (EPIPE)",
                    "the standard error of this command, and report this as a bug");
   if (!*announced) return std::unexpected(announced->error());
-  record_.pid = **announced;
-  record_.pid_start = lifecycle::start_time_of(record_.pid).value_or(0);
-  return directory_->save(record_);
+  if (record_.pid == 0) {
+    record_.pid = (*announced)->first;
+    record_.pid_start = lifecycle::start_time_of(record_.pid).value_or(0);
+    TRY(directory_->save(record_));
+  }
+  return (*announced)->stage;
 }
 
 // The process is there and runs nothing yet.
-Configured<void> Creation::finish_process() {
+Configured<void> Creation::set_process_up() {
   TRY(apply_process_settings(bundle_.process, record_.pid));
   TRY(apply_sysctls(bundle_, record_.pid));
   // The environment is there by now, so this is what they are told, although `create` has not returned.
   const std::string created = state(Status::kCreated);
   TRY(run_hooks(bundle_.hooks.prestart, "prestart", created));
   TRY(run_hooks(bundle_.hooks.create_runtime, "createRuntime", created));
-  TRY(run_hooks(bundle_.hooks.create_container, "createContainer", created, record_.pid));
+  return run_hooks(bundle_.hooks.create_container, "createContainer", created,
+                   start_before_tree({record_.pid, record_.sentry, record_.rootfs}));
+}
+
+Configured<void> Creation::finish_process() {
+  const Announced::Stage stage = TRY(take_announcement());
+  TRY(set_process_up());
+  if (stage == Announced::Stage::kProcess) {
+    if (auto confirmed = sandbox::oci::confirm_hooks(own_end_); !confirmed)
+      return failure("create the container", "its sentry is gone", "create it anew");
+    TRY(take_announcement());
+  }
   if (!options_.pid_file.empty()) TRY(write_pid_file(options_.pid_file, record_.pid));
   record_.phase = ContainerRecord::Phase::kCreated;
   TRY(directory_->save(record_));

@@ -7,14 +7,13 @@
 #include <algorithm>
 #include <csignal>
 
-#include "platform/joined_launch.h"
 #include "sandbox/numbers.h"
 #include "sentry/oci/container_control.h"
 #include "sentry/oci/exec_request.h"
 #include "sentry/oci/packet.h"
-#include "sentry/oci/resource_limits.h"
 #include "sentry/oci/terminal.h"
 #include "tools/messages.h"
+#include "tools/oci/container_process.h"
 #include "tools/oci/creation.h"
 #include "tools/oci/foreground.h"
 #include "tools/oci/process_settings.h"
@@ -24,15 +23,10 @@ namespace sandbox::tools::oci {
 
 namespace {
 
-// One exec on its way. What was made of it ends unless it is finished.
+// One exec on its way.
 class Exec {
  public:
   Exec(const Runtime& runtime, const Arguments& arguments) : runtime_(runtime), arguments_(arguments) {}
-  ~Exec() {
-    if (is_finished_ || process_.tid == 0) return;
-    ::kill(process_.tid, SIGKILL);
-    ::waitpid(process_.tid, nullptr, 0);
-  }
   Configured<int> run();
 
  private:
@@ -40,9 +34,7 @@ class Exec {
   Configured<Process> read_description();
   Configured<Process> process_of_options();
   Configured<void> open_console();
-  Configured<void> start();
-  Configured<void> join_groups();
-  platform::LaunchOptions launch_options();
+  Configured<pid_t> start();
 
   const Runtime& runtime_;
   const Arguments& arguments_;
@@ -52,8 +44,6 @@ class Exec {
   UniqueFd control_, console_, own_console_;
   std::optional<sandbox::oci::ContainerTerminal> terminal_;
   sandbox::oci::JoinTerms terms_;
-  platform::JoinedProcess process_;
-  bool is_finished_ = false;
 };
 
 Configured<void> Exec::find_container() {
@@ -151,66 +141,17 @@ Configured<void> Exec::open_console() {
   return {};
 }
 
-platform::LaunchOptions Exec::launch_options() {
-  platform::LaunchOptions options;
-  options.engine = terms_.engine;
-  options.uid = description_.user.uid;
-  options.gid = description_.user.gid;
-  options.groups = description_.user.groups;
-  options.capabilities = description_.capabilities;
-  options.umask = description_.umask;
-  options.profile = bundle_.seccomp.get();
-  options.personality = bundle_.personality;
+Configured<pid_t> Exec::start() {
   using Session = platform::LaunchOptions::Session;
-  options.session = terminal_ ? Session::kOwnTerminal : Session::kOwn;
+  ContainerProcessOptions options{.session = terminal_ ? Session::kOwnTerminal : Session::kOwn};
   for (int number : {0, 1, 2})
     if (terminal_ || ::fcntl(number, F_GETFD) >= 0)
       options.descriptors.push_back({terminal_ ? terminal_->slave.get() : number, number});
-  return options;
-}
-
-Configured<void> Exec::join_groups() {
-  std::vector<UniqueFd> files = TRY(ContainerGroups::at(record_.group_path).open_join_files());
-  const std::string number = std::to_string(process_.tid);
-  for (const UniqueFd& file : files)
-    if (::write(file.get(), number.data(), number.size()) < 0)
-      return failure("put the process into the container's control groups", Errno::last(),
-                     "look whether the container still runs");
-  return {};
-}
-
-Configured<void> Exec::start() {
-  platform::LaunchOptions options = launch_options();
   for (int number = 3, most = 3 + TRY(arguments_.number("preserve-fds", 0, 0, 1024)); number < most; ++number)
     options.descriptors.push_back({number, number});
-  options.limits = TRY(sandbox::oci::raise_hard_limits(
-      description_.limits,
-      ::geteuid() == 0 ? ContainerConfig::LimitsAbove::kFail : ContainerConfig::LimitsAbove::kClamp));
   // Inherited by the process; this command needs no memory any more.
   TRY(apply_memory_policy(bundle_.memory_policy));
-  std::string context;
-  auto joined = platform::join_workload(record_.pid, options, terms_.reserved_socket.get(), context);
-  if (!joined) return failure(context, joined.error(), "look whether the container still runs");
-  process_ = *std::move(joined);
-  TRY(set_cpus(description_.initial_cpus, process_.tid));
-  TRY(join_groups());
-  TRY(set_cpus(description_.final_cpus, process_.tid));
-  TRY(apply_process_settings(description_, process_.tid));
-  TRY(sandbox::oci::ask_to_adopt(control_, process_.tid, process_.channel,
-                                 {.argv = description_.args,
-                                  .environment = description_.env,
-                                  .cwd = description_.cwd,
-                                  .uid = description_.user.uid,
-                                  .gid = description_.user.gid,
-                                  .groups = description_.user.groups,
-                                  .permitted_caps = description_.capabilities.permitted,
-                                  .effective_caps = description_.capabilities.effective,
-                                  .umask = description_.umask,
-                                  .no_new_privs = description_.no_new_privs,
-                                  .core_limit = platform::core_limit_in(description_.limits)}));
-  auto executed = platform::wait_for_exec(process_, context);
-  if (!executed) return failure(context, executed.error(), "a program that can be executed inside");
-  return {};
+  return start_container_process(record_, bundle_, description_, control_, terms_, options);
 }
 
 Configured<int> Exec::run() {
@@ -224,14 +165,17 @@ Configured<int> Exec::run() {
   TRY(open_console());
   if (terminal_ && !sandbox::oci::send_console(console_.get(), terminal_->master))
     return failure("hand the terminal to the console socket", Errno::last(), "listen on it");
-  TRY(start());
+  const pid_t process = TRY(start());
   if (const std::string file = arguments_.text("pid-file"); !file.empty())
-    TRY(write_pid_file(file, process_.tid));
-  is_finished_ = true;
+    if (auto written = write_pid_file(file, process); !written) {
+      ::kill(process, SIGKILL);
+      ::waitpid(process, nullptr, 0);
+      return std::unexpected(written.error());
+    }
   if (arguments_.has("detach")) return 0;
   terminal_.reset();
   console_.reset();
-  return wait_in_foreground(process_.tid, std::move(own_console_));
+  return wait_in_foreground(process, std::move(own_console_));
 }
 
 }  // namespace

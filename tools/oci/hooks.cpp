@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -21,12 +22,18 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr size_t kKeptOutput = 1024;
 
-[[noreturn]] void execute(const Hook& hook, int input, int errors, pid_t namespaces_of) {
-  if (namespaces_of != 0 && !enter_namespaces_of(namespaces_of)) ::_exit(126);
+// What happens in the hook's process before it is one. Errors: those of its calls.
+using Preparation = std::function<Result<void>()>;
+
+[[noreturn]] void execute(const Hook& hook, const HookStreams& streams, const Preparation& prepare) {
+  if (auto prepared = prepare(); !prepared) {
+    ::dprintf(streams.errors, "enter the container's namespaces: %s", prepared.error().text().data());
+    ::_exit(126);
+  }
   UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
-  ::dup2(input, STDIN_FILENO);
+  ::dup2(streams.input, STDIN_FILENO);
   ::dup2(nothing.get(), STDOUT_FILENO);
-  ::dup2(errors, STDERR_FILENO);
+  ::dup2(streams.errors, STDERR_FILENO);
   ::close_range(STDERR_FILENO + 1, ~0U, 0);
   ::setsid();  // so that all of it can be killed
   std::vector<char*> argv, environment;
@@ -109,9 +116,26 @@ class HookProcess {
   int status_ = 0;
 };
 
-Configured<void> run_hook(const Hook& hook, const char* kind, const std::string& state, pid_t namespaces_of) {
-  const std::string doing = fmt::format("run the {} hook {}", kind, printable(hook.path));
-  constexpr const char* kAdvice = "look at hooks of config.json";
+constexpr const char* kAdvice = "look at hooks of config.json";
+
+Configured<pid_t> start(const Hook& hook, const HookStreams& streams, const Preparation& prepare) {
+  pid_t child = ::fork();
+  if (child < 0) return failure("start a process for it", Errno::last(), kAdvice);
+  if (child == 0) execute(hook, streams, prepare);
+  return child;
+}
+
+// The user namespace only where the other cannot be entered without: who is the host's root keeps the rights
+// that a hook may need for devices.
+Result<void> enter_mounts_of(pid_t process) {
+  UniqueFd pidfd = TRY(platform::open_pidfd(process));
+  if (::setns(pidfd.get(), CLONE_NEWNS) == 0) return {};
+  return host_status(::setns(pidfd.get(), CLONE_NEWUSER | CLONE_NEWNS));
+}
+
+// Failures: in words, what happened to it.
+Configured<void> run_hook(const Hook& hook, const std::string& doing, const std::string& state,
+                          const HookStarter& start) {
   int input[2], errors[2];
   // A socket, so that a hook that reads nothing raises no SIGPIPE here.
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, input) < 0)
@@ -119,14 +143,14 @@ Configured<void> run_hook(const Hook& hook, const char* kind, const std::string&
   UniqueFd my_input(input[0]), its_input(input[1]);
   if (::pipe2(errors, O_CLOEXEC) < 0) return failure(doing, Errno::last(), kAdvice);
   UniqueFd my_errors(errors[0]), its_errors(errors[1]);
-  pid_t child = ::fork();
-  if (child < 0) return failure(doing, Errno::last(), kAdvice);
-  if (child == 0) execute(hook, its_input.get(), its_errors.get(), namespaces_of);
+  auto child = start(hook, {.input = its_input.get(), .errors = its_errors.get()});
+  if (!child)
+    return failure(doing, fmt::format("{}: {}", child.error().doing, child.error().reason), kAdvice);
   its_input.reset();
   its_errors.reset();
-  auto pidfd = platform::open_pidfd(child);
+  auto pidfd = platform::open_pidfd(*child);
   if (!pidfd) return failure(doing, pidfd.error(), kAdvice);
-  HookProcess process(child, *std::move(pidfd), std::move(my_input), std::move(my_errors), state);
+  HookProcess process(*child, *std::move(pidfd), std::move(my_input), std::move(my_errors), state);
   if (!process.run(hook.timeout))
     return failure(doing, fmt::format("it ran longer than its timeout of {} s", hook.timeout->count()),
                    kAdvice);
@@ -140,9 +164,29 @@ Configured<void> run_hook(const Hook& hook, const char* kind, const std::string&
 
 }  // namespace
 
+Configured<pid_t> start_on_host(const Hook& hook, const HookStreams& streams) {
+  return start(hook, streams, [] { return Result<void>(); });
+}
+
+HookStarter start_before_tree(ContainerPlace place) {
+  return [place = std::move(place)](const Hook& hook, const HookStreams& streams) {
+    return start(hook, streams, [&place]() -> Result<void> {
+      TRY(enter_namespaces_of(place.process));
+      TRY(enter_mounts_of(place.sentry));
+      return host_status(::chdir(place.rootfs.c_str()));
+    });
+  };
+}
+
 Configured<void> run_hooks(const std::vector<Hook>& hooks, const char* kind, const std::string& state,
-                           pid_t namespaces_of) {
-  for (const Hook& hook : hooks) TRY(run_hook(hook, kind, state, namespaces_of));
+                           const HookStarter& start) {
+  for (size_t index = 0; index < hooks.size(); ++index) {
+    const Hook& hook = hooks[index];
+    // Engines look for these words, which are runc's.
+    const std::string doing =
+        fmt::format("run {}: error running {} hook #{}", printable(hook.path), kind, index);
+    TRY(run_hook(hook, doing, state, start));
+  }
   return {};
 }
 
