@@ -267,6 +267,13 @@ Configured<void> FilesystemSetup::mount_entry(const oci::ContainerConfig& contai
   return mount_on(entry.destination, std::move(filesystem), entry.flags, doing, entry.source);
 }
 
+Configured<void> FilesystemSetup::propagate(const std::string& path, unsigned long propagation) {
+  if (propagation == 0) return {};
+  auto done = vfs_->set_propagation(path, propagation);
+  if (!done) return failure(fmt::format("set the propagation of {}", path), done.error(), "leave it out");
+  return {};
+}
+
 Configured<void> FilesystemSetup::mount_container(const oci::ContainerConfig& container) {
   // Every container has the standard devices, whether it says so or not.
   if (std::ranges::find(container.mounts, std::string("/dev"), &MountEntry::destination) ==
@@ -275,7 +282,10 @@ Configured<void> FilesystemSetup::mount_container(const oci::ContainerConfig& co
                                 .destination = "/dev",
                                 .source = "tmpfs",
                                 .flags = {.is_nodev = false, .is_noexec = true}}));
-  for (const MountEntry& entry : container.mounts) TRY(mount_entry(container, entry));
+  for (const MountEntry& entry : container.mounts) {
+    TRY(mount_entry(container, entry));
+    TRY(propagate(entry.destination, entry.propagation));
+  }
   for (size_t index = 0; index < container.devices.size(); ++index)
     if (!is_in_devfs(container.devices[index])) TRY(mount_container_device(container, index));
   vfs_->set_device_rules(container.device_rules);
@@ -284,7 +294,7 @@ Configured<void> FilesystemSetup::mount_container(const oci::ContainerConfig& co
     if (!done && done.error() != Errno(ENOENT) && done.error() != Errno(ENOTDIR))
       return failure(fmt::format("make {} read-only", path), done.error(), "linux.readonlyPaths");
   }
-  return {};
+  return propagate("/", container.root_propagation);
 }
 
 }  // namespace sandbox

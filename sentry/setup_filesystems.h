@@ -66,6 +66,7 @@ class FilesystemSetup {
   Configured<FilesystemPtr> container_devices(const oci::ContainerConfig& container);
   Configured<void> mount_container_device(const oci::ContainerConfig& container, size_t index);
   Configured<FilesystemPtr> container_terminals();
+  Configured<void> propagate(const std::string& path, unsigned long propagation);
   Configured<void> mount_container_cgroups(const oci::MountEntry& entry);
   void show_to_host(const oci::MountEntry& entry, const UniqueFd& tree);
 

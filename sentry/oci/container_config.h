@@ -31,6 +31,8 @@ struct MountEntry {
   std::string source;       // kBind: absolute host path; else what mountinfo shows
   vfs::MountFlags flags;
   std::optional<MountIds> ids;  // kBind
+  // MS_SHARED and its like, with MS_REC or not, among the container's own mounts.
+  unsigned long propagation = 0;
   // kTmpfs and kDevices.
   uint64_t size_bytes = 0, inode_limit = 0;  // 0: the kernel's default
   uint32_t mode = 01777, uid = 0, gid = 0;
@@ -56,6 +58,7 @@ struct ContainerConfig {
   std::vector<DeviceNode> devices;  // besides those that every container has
   vfs::DeviceRules device_rules;    // of those that it has
   std::vector<std::string> read_only_paths;
+  unsigned long root_propagation = 0;  // as MountEntry::propagation, of "/"
   // What was set in its namespaces, and /proc/sys is to show: "net/ipv4/ip_forward" and its value.
   std::map<std::string, std::string> sysctls;
 

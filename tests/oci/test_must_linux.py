@@ -1,8 +1,9 @@
 """config-linux.md of the OCI runtime-spec: each MUST that no other test has. The docstring is the sentence."""
 import os
+import shutil
 import subprocess
 
-from bundles import Bundle, groups_called, need_root, wait_until
+from bundles import BUSYBOX, Bundle, groups_called, need_root, wait_until
 from cases import Skip, check, equal, main
 
 
@@ -312,6 +313,47 @@ def test_memory_policy(folder):
         bundle = bundle_of(folder, "true")
         bundle.config["linux"]["memoryPolicy"] = policy
         bundle.refused(word)
+
+
+PROPAGATION = """cd /tmp; mkdir a b slave alone
+mount -t tmpfs first a; mount --make-shared a; mount --bind a b; mount --bind a slave; mount --make-slave slave
+mkdir a/x; mount -t tmpfs second a/x; touch a/x/shown; ls b/x slave/x
+mkdir slave/y; mount -t tmpfs third slave/y; touch slave/y/hidden; ls a/y b/y
+umount b/x; ls a/x b/x slave/x
+mount -t tmpfs fourth alone; mount --make-unbindable alone; mount --bind alone b 2> /dev/null || echo unbindable
+mount --make-private a; mkdir a/z; mount -t tmpfs fifth a/z; touch a/z/own; ls b/z slave/z
+mkdir b/w; mount -t tmpfs sixth b/w; touch b/w/file; ls slave/w a/w
+grep -c "/tmp/b rw.* shared:[0-9]* - tmpfs first" /proc/self/mountinfo
+grep -c "/tmp/slave rw.* master:[0-9]* - tmpfs first" /proc/self/mountinfo
+grep -c "/tmp/alone rw.* unbindable - tmpfs fourth" /proc/self/mountinfo
+"""
+
+
+def test_mounts_propagate_as_on_linux(folder):
+    """mount_namespaces(7): shared, slave, private and unbindable, among the mounts that a container makes."""
+    bundle = bundle_of(folder, PROPAGATION)
+    for kind in ("bounding", "effective", "permitted"):
+        bundle.config["process"]["capabilities"][kind].append("CAP_SYS_ADMIN")
+    found = bundle.run()
+    native = f"mount -t tmpfs tmp /tmp; {PROPAGATION}"
+    expected = subprocess.run(["unshare", "--mount", "--propagation", "private", BUSYBOX, "sh", "-c", native], capture_output=True, text=True)
+    if "mount" in expected.stderr:
+        raise Skip(f"mounts cannot be made here: {expected.stderr}")
+    equal((found.stdout, found.stderr), (expected.stdout, expected.stderr))
+
+
+def test_rootfs_propagation_counts_inside(folder):
+    """config-linux.md#rootfs-mount-propagation: what is mounted inside later appears in a bind of a shared root, in none of another one, and an unbindable root is not bound."""
+    script = ("mkdir /top /under /bound; mount --rbind / /top 2> /dev/null || echo unbindable; touch /under/file; mount --bind /under /bound; ls /top/bound")
+    for value, printed in (("shared", "file\n"), ("rslave", ""), ("private", ""), ("unbindable", "unbindable\n")):
+        bundle = bundle_of(folder, script)
+        for name in ("top", "under", "bound"):
+            shutil.rmtree(f"{folder}/rootfs/{name}", ignore_errors=True)
+        for kind in ("bounding", "effective", "permitted"):
+            bundle.config["process"]["capabilities"][kind].append("CAP_SYS_ADMIN")
+        bundle.config["linux"]["rootfsPropagation"] = value
+        result = bundle.run()
+        equal((value, result.stdout), (value, printed))
 
 
 def test_rootfs_propagation(folder):

@@ -179,8 +179,8 @@ SandboxConfig sandbox_config(const Bundle& bundle) {
   container.sysctls = bundle.sysctls;
   if (!bundle.domainname.empty()) container.sysctls["kernel/domainname"] = bundle.domainname;
   container.root_access = bundle.root_access;
-  if (!bundle.hooks.create_container.empty())
-    container.tree_time = ContainerConfig::TreeTime::kAfterHooks;
+  container.root_propagation = bundle.root_propagation;
+  if (!bundle.hooks.create_container.empty()) container.tree_time = ContainerConfig::TreeTime::kAfterHooks;
   container.read_only_paths = bundle.read_only_paths;
   container.new_namespaces = bundle.new_namespaces;
   container.joined_namespaces = bundle.joined_namespaces;

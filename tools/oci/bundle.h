@@ -58,6 +58,7 @@ struct Bundle {
   std::string oci_version;
   std::string rootfs;  // absolute
   bool is_root_read_only = false;
+  unsigned long root_propagation = 0;  // MS_*
   Process process;
   std::string hostname, domainname;
   std::vector<MountEntry> mounts;
@@ -106,6 +107,8 @@ std::vector<GroupSetting> read_resources(const JsonNode& resources);
 vfs::DeviceRules read_device_rules(const JsonNode& devices);
 Hooks read_hooks(const JsonNode& hooks);
 
+// "rslave" as mount(2) takes it; 0: private, which is no change; nothing for any other word.
+std::optional<unsigned long> propagation_called(const std::string& name);
 // The names of mount options that are understood, for the list of features.
 std::vector<std::string> mount_option_names();
 // Those of the namespaces a container can have.

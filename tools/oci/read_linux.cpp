@@ -204,11 +204,10 @@ void read_linux(const JsonNode& node, Bundle& bundle) {
         path.fail("it is no absolute path without `..`");
   read_personality(node["personality"], bundle);
   const std::string propagation = node["rootfsPropagation"].text();
-  constexpr const char* kPropagations[] = {"private", "rprivate", "unbindable", "runbindable",
-                                           "slave",   "rslave",   "shared",     "rshared"};
-  auto word = std::ranges::find(kPropagations, propagation);
-  if (!propagation.empty() && word == std::end(kPropagations))
+  const auto kind = propagation_called(propagation.empty() ? "private" : propagation);
+  if (!kind)
     node["rootfsPropagation"].fail(fmt::format("`{}` is not one of its values", propagation), "private");
+  bundle.root_propagation = kind.value_or(0);
   if (propagation.ends_with("slave") || propagation.ends_with("shared"))
     node["rootfsPropagation"].warn("what is mounted on the host later is not seen inside");
   node["mountLabel"].refuse("SELinux labels are not applied", "label=disable");

@@ -1,4 +1,5 @@
 // The mounts of config.json: types and options, each understood or refused by its name.
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -35,11 +36,13 @@ enum class Effect {
 struct Option {
   const char* name;
   Effect effect;
+  unsigned long propagation = 0;  // as mount(2) takes it
 };
 
-// A bind is always recursive, and what it says of itself holds for everything below. Nothing that is mounted
-// inside is ever seen outside, and nothing that is mounted outside later is seen inside: kWarn says so to who
-// asked for that. What only a disk has (iversion, sync and so on) says nothing of a bind or of memory.
+// A bind is always recursive, and what it says of itself holds for everything below. Propagation is among the
+// container's own mounts: nothing that is mounted inside is ever seen outside, and nothing that is mounted
+// outside later is seen inside: kWarn says so to who asked for that. What only a disk has (iversion, sync and
+// so on) says nothing of a bind or of memory.
 constexpr Option kOptions[] = {
     {"defaults", Effect::kNone},
     {"ro", Effect::kReadOnly},
@@ -63,12 +66,12 @@ constexpr Option kOptions[] = {
     {"remount", Effect::kRemount},
     {"private", Effect::kNone},
     {"rprivate", Effect::kNone},
-    {"unbindable", Effect::kNone},
-    {"runbindable", Effect::kNone},
-    {"slave", Effect::kWarn},
-    {"rslave", Effect::kWarn},
-    {"shared", Effect::kWarn},
-    {"rshared", Effect::kWarn},
+    {"unbindable", Effect::kNone, MS_UNBINDABLE},
+    {"runbindable", Effect::kNone, MS_UNBINDABLE | MS_REC},
+    {"slave", Effect::kWarn, MS_SLAVE},
+    {"rslave", Effect::kWarn, MS_SLAVE | MS_REC},
+    {"shared", Effect::kWarn, MS_SHARED},
+    {"rshared", Effect::kWarn, MS_SHARED | MS_REC},
     {"atime", Effect::kAtime},
     {"ratime", Effect::kAtime},
     {"noatime", Effect::kNoAtime},
@@ -292,6 +295,7 @@ MountEntry read_mount(const JsonNode& node, const std::string& bundle_directory,
   for (const std::string& name : options) {
     if (const Option* option = find_option(name)) {
       apply(entry, option->effect);
+      if (option->propagation != 0) entry.propagation = option->propagation;
       if (option->effect == Effect::kWarn)
         node["options"].warn(fmt::format("`{}`: what is mounted on the host later is not seen inside", name));
     } else if (!take_data(entry, name)) {
@@ -311,6 +315,13 @@ std::vector<MountEntry> read_mounts(const JsonNode& node, const std::string& bun
   std::vector<MountEntry> mounts;
   for (const JsonNode& item : node.items()) mounts.push_back(read_mount(item, bundle_directory, linux_node));
   return mounts;
+}
+
+std::optional<unsigned long> propagation_called(const std::string& name) {
+  if (name == "private" || name == "rprivate") return 0;  // as everything is
+  const Option* option = find_option(name);
+  if (option == nullptr || option->propagation == 0) return std::nullopt;
+  return option->propagation;
 }
 
 std::vector<std::string> mount_option_names() {

@@ -91,6 +91,10 @@ class Mount {
   std::string source;  // as given to mount(2)
   // What mountinfo shows of a bind instead of "/"; "": the dentry's own path.
   std::string shown_root;
+  // Mount propagation (mount_namespaces(7)), among the sandbox's own mounts; 0: none. Tree lock.
+  int peer_group = 0;    // what is mounted on one of the group is mounted on all
+  int master_group = 0;  // and on those that have it as their master
+  bool is_unbindable = false;
   // Made by the sandbox's configuration: from inside it is neither moved, taken away nor loosened.
   bool is_locked = false;
 };

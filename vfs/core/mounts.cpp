@@ -23,6 +23,14 @@ MountFlags flags_from(unsigned long flags) {
   return result;
 }
 
+std::string propagation_words(const Mount& mount) {
+  std::string words;
+  if (mount.peer_group != 0) words += "shared:" + std::to_string(mount.peer_group) + " ";
+  if (mount.master_group != 0) words += "master:" + std::to_string(mount.master_group) + " ";
+  if (mount.is_unbindable) words += "unbindable ";
+  return words;
+}
+
 }  // namespace
 
 MountPtr Vfs::attach(std::shared_ptr<Filesystem> filesystem, DentryPtr root, const Location& where,
@@ -129,24 +137,14 @@ Result<void> Vfs::bind(const Caller& caller, const std::string& source, const Lo
     return other->is_locked && other->parent == from.mount && is_ancestor(*from.dentry, *other->mountpoint);
   });
   if (!(flags & MS_REC) && has_configured_below) return err(EINVAL);
+  if (from.mount->is_unbindable) return err(EINVAL);
+  const std::vector<MountPtr> receivers = receivers_of(where);
+  TRY(check_room(flags & MS_REC ? mounts_.size() : 1, receivers.size()));
   MountPtr copy = attach(from.mount->filesystem, from.dentry, where, from.mount->flags, from.mount->source);
-  if (!(flags & MS_REC)) return {};
-  // Mounts below the source come along, below the same dentries seen through the copy.
-  std::vector<std::pair<MountPtr, MountPtr>> copied{{from.mount, copy}};
-  size_t known = mounts_.size() - 1;
-  for (size_t index = 0; index < known; ++index) {
-    MountPtr below = mounts_[index];
-    if (below == copy || !below->parent) continue;
-    for (size_t pair = 0; pair < copied.size(); ++pair) {
-      if (below->parent != copied[pair].first) continue;
-      if (!is_ancestor(*copied[pair].second->root, *below->mountpoint)) continue;
-      MountPtr twin = attach(below->filesystem, below->root, {copied[pair].second, below->mountpoint},
-                             below->flags, below->source);
-      twin->is_locked = below->is_locked;
-      copied.emplace_back(below, twin);
-      break;
-    }
-  }
+  copy->peer_group = from.mount->peer_group;
+  copy->master_group = from.mount->master_group;
+  if (flags & MS_REC) copy_mounts_below(from.mount, copy);
+  propagate_mount(copy, receivers);
   return {};
 }
 
@@ -159,18 +157,22 @@ Result<void> Vfs::mount(const Caller& caller, const std::string& source, const s
     std::unique_lock lock(tree_lock_);
     Location where = TRY(walk_locked(caller, caller.cwd, target, {}));
     if (flags & MS_REMOUNT) return remount(where, flags);
-    if (flags & kPropagation) return where.dentry == where.mount->root ? Result<void>() : err(EINVAL);
+    if (flags & kPropagation) return change_propagation(where, flags);
     if (flags & MS_BIND) return bind(caller, source, where, flags);
     if (flags & MS_MOVE) {
       Location moved = TRY(walk_locked(caller, caller.cwd, source, {}));
-      bool is_movable = moved.dentry == moved.mount->root && moved.mount->parent && !moved.mount->is_locked;
+      bool is_movable = moved.dentry == moved.mount->root && moved.mount->parent && !moved.mount->is_locked &&
+                        moved.mount->parent->peer_group == 0;
       if (!is_movable) return err(EINVAL);
       for (Location at = where; at.mount; at = {at.mount->parent, at.mount->mountpoint})
         if (at.mount == moved.mount) return err(ELOOP);
+      const std::vector<MountPtr> receivers = receivers_of(where);
+      TRY(check_room(mounts_.size(), receivers.size()));
       moved.mount->mountpoint->mounts_here.fetch_sub(1);
       moved.mount->parent = where.mount;
       moved.mount->mountpoint = where.dentry;
       where.dentry->mounts_here.fetch_add(1);
+      propagate_mount(moved.mount, receivers);
       changed();
       return {};
     }
@@ -183,7 +185,9 @@ Result<void> Vfs::mount(const Caller& caller, const std::string& source, const s
   std::unique_lock lock(tree_lock_);
   Location where = TRY(walk_locked(caller, caller.cwd, target, {}));
   auto root = std::make_shared<Dentry>(nullptr, "", filesystem->root());
-  attach(std::move(filesystem), root, where, flags_from(flags), source);
+  const std::vector<MountPtr> receivers = receivers_of(where);
+  TRY(check_room(1, receivers.size()));
+  propagate_mount(attach(std::move(filesystem), root, where, flags_from(flags), source), receivers);
   return {};
 }
 
@@ -211,11 +215,18 @@ Result<void> Vfs::umount(const Caller& caller, const std::string& target, int fl
   bool is_detached = flags & MNT_DETACH;
   if (has_mounts_below && !is_detached) return err(EBUSY);
   // What is below goes along, configured or not: with the tree that it is on it uncovers nothing.
-  std::vector<MountPtr> going{mount};
+  std::vector<MountPtr> going = propagated_copies(*mount);
+  going.insert(going.begin(), mount);
   for (size_t index = 0; index < going.size(); ++index)
     for (const MountPtr& other : mounts_)
-      if (other->parent == going[index]) going.push_back(other);
+      if (other->parent == going[index] && std::ranges::count(going, other) == 0) going.push_back(other);
+  detach(going);
+  return {};
+}
+
+void Vfs::detach(const std::vector<MountPtr>& going) {
   for (const MountPtr& one : going) {
+    leave_groups(*one);
     one->mountpoint->mounts_here.fetch_sub(1);
     one->parent = nullptr;
     one->mountpoint = nullptr;
@@ -223,7 +234,6 @@ Result<void> Vfs::umount(const Caller& caller, const std::string& target, int fl
   }
   for (const MountPtr& one : going) release_tree(*one);
   changed();
-  return {};
 }
 
 std::vector<Vfs::MountLine> Vfs::mounts(const Location& root) {
@@ -253,6 +263,7 @@ std::vector<Vfs::MountLine> Vfs::mounts(const Location& root) {
     line.type = mount->filesystem->type();
     line.source = mount->source.empty() ? "none" : mount->source;
     line.options = mount->filesystem->options();
+    line.propagation = propagation_words(*mount);
     lines.push_back(std::move(line));
   }
   return lines;

@@ -78,6 +78,9 @@ class Vfs {
 
   // Gives the mount at `path` other flags. Errors: EINVAL (nothing is mounted there), the walk's.
   Result<void> set_mount_flags(std::string_view path, MountFlags flags);
+  // As mount(2) with MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE, and MS_REC or not. Errors: EINVAL
+  // (nothing is mounted there, or it is not one of these), the walk's.
+  Result<void> set_propagation(std::string_view path, unsigned long flags);
   // Before anything is opened.
   void set_device_rules(DeviceRules rules) { device_rules_ = std::move(rules); }
   // Mounts what is at `path` once more onto itself, read-only. Errors: ENOENT and the walk's others.
@@ -192,6 +195,7 @@ class Vfs {
     std::string root, mountpoint;  // before octal escapes
     MountFlags flags;
     std::string type, source, options;
+    std::string propagation;  // "shared:1 master:2": the optional fields
   };
   std::vector<MountLine> mounts(const Location& root);
   // How mount(2) makes a file system of a type: set by the sentry, which knows procfs and friends.
@@ -240,6 +244,17 @@ class Vfs {
 
   MountPtr attach(std::shared_ptr<Filesystem>, DentryPtr root, const Location& where, MountFlags,
                   std::string source);
+  // fs/pnode.c.
+  Result<void> change_propagation(const Location& where, unsigned long flags);
+  void leave_groups(Mount& mount);
+  // Where else a mount appears, or goes, that does so at this place.
+  std::vector<MountPtr> receivers_of(const Location& where) const;
+  // Errors: ENOSPC (more mounts than fs.mount-max, were as many mounted at a place and its receivers).
+  Result<void> check_room(size_t mounts, size_t receivers) const;
+  void propagate_mount(const MountPtr& tree, const std::vector<MountPtr>& receivers);
+  std::vector<MountPtr> propagated_copies(const Mount& mount) const;
+  void copy_mounts_below(const MountPtr& original, const MountPtr& copy);
+  void detach(const std::vector<MountPtr>& going);
   Result<Location> make_mountpoint(std::string_view path, mode_t type);
   Result<void> remount(const Location& where, unsigned long flags);
   Result<void> bind(const Caller&, const std::string& source, const Location& where, unsigned long flags);
@@ -251,7 +266,7 @@ class Vfs {
   std::atomic<uint64_t> generation_{1};
   std::atomic<size_t> cached_dentries_{0};
   Location root_;
-  int next_mount_id_ = 1;
+  int next_mount_id_ = 1, next_peer_group_ = 1;
   std::vector<MountPtr> mounts_;  // in mount order
   std::unordered_map<std::string, FilesystemFactory> factories_;
   std::function<bool(const Attributes&)> is_executing_;

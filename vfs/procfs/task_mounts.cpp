@@ -30,9 +30,10 @@ Result<std::vector<Vfs::MountLine>> mounts_of(const TaskContext& context) {
 Result<std::string> generate_mountinfo(const TaskContext& context) {
   std::string shown;
   for (const Vfs::MountLine& mount : TRY(mounts_of(context))) {
-    fmt::format_to(std::back_inserter(shown), "{} {} {}:{} {} {} {} - {} {} {}\n", mount.id, mount.parent_id,
-                   major(mount.device), minor(mount.device), escaped(mount.root), escaped(mount.mountpoint),
-                   flag_words(mount.flags), escaped(mount.type), escaped(mount.source), mount.options);
+    fmt::format_to(std::back_inserter(shown), "{} {} {}:{} {} {} {} {}- {} {} {}\n", mount.id,
+                   mount.parent_id, major(mount.device), minor(mount.device), escaped(mount.root),
+                   escaped(mount.mountpoint), flag_words(mount.flags), mount.propagation, escaped(mount.type),
+                   escaped(mount.source), mount.options);
   }
   return shown;
 }
