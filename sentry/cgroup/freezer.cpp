@@ -81,4 +81,9 @@ bool is_frozen(const CgroupDirectories& groups) {
          read_group_file(groups.of(Controller::kFreezer), "freezer.state").value_or("THAWED\n") != "THAWED\n";
 }
 
+bool is_frozen_from_above(const CgroupDirectories& groups) {
+  return has_v1_freezer(groups) &&
+         read_group_number(groups.of(Controller::kFreezer), "freezer.parent_freezing").value_or(0) == 1;
+}
+
 }  // namespace sandbox::cgroup

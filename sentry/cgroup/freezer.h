@@ -13,5 +13,7 @@ namespace sandbox::cgroup {
 Configured<void> freeze(const CgroupDirectories& groups, const std::string& name);
 Configured<void> thaw(const CgroupDirectories& groups, const std::string& name);
 bool is_frozen(const CgroupDirectories& groups);
+// Whether somebody else's group above stops what is in them in the v1 freezer, and would stop its death.
+bool is_frozen_from_above(const CgroupDirectories& groups);
 
 }  // namespace sandbox::cgroup

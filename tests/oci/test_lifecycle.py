@@ -9,7 +9,7 @@ import sys
 import threading
 
 from bundles import Bundle, groups_called, need_root, wait_until
-from cases import SANDBOX, check, equal, is_alive, main
+from cases import SANDBOX, Skip, check, equal, is_alive, main
 
 
 def test_run_passes_the_exit_code_on(folder):
@@ -211,6 +211,32 @@ os.dup2({read_end}, 3)
 os.execv({SANDBOX!r}, {[SANDBOX, '--root', bundle.root, 'run', '--bundle', folder, '--preserve-fds', '1', bundle.id]!r})
 """], pass_fds=[read_end], capture_output=True, text=True, timeout=60)
     equal((result.stdout, result.stderr), ("through\n", ""))
+
+
+def test_delete_below_a_frozen_group(folder):
+    """Somebody else's group is frozen in the v1 freezer: what is in it cannot die before that is over."""
+    need_root()
+    top = f"/sys/fs/cgroup/freezer/sandbox-test-{os.getpid()}"
+    try:
+        os.mkdir(top)
+    except OSError as error:
+        raise Skip(f"needs the v1 freezer: {error}") from None
+    try:
+        with Bundle(folder, "sleep 100") as bundle:
+            bundle.config["linux"]["cgroupsPath"] = f"/{os.path.basename(top)}/{bundle.id}"
+            equal((bundle.create(), bundle.errors()), (0, ""))
+            bundle.call("start", bundle.id)
+            with open(f"{top}/freezer.state", "w") as file:
+                file.write("FROZEN")
+            result = bundle.call("delete", "--force", bundle.id)
+            check(result.returncode == 1 and "is frozen (EBUSY)" in result.stderr, result.stderr)
+            with open(f"{top}/freezer.state", "w") as file:
+                file.write("THAWED")
+            equal(bundle.call("delete", "--force", bundle.id).stderr, "")
+            check(bundle.nothing_left(), "something is left")
+    finally:
+        for group in groups_called(os.path.basename(top)):
+            os.rmdir(group)
 
 
 def test_killed_sentry_ends_the_container(folder):

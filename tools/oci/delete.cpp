@@ -68,6 +68,9 @@ Configured<void> delete_container(const Runtime& runtime, const std::string& id,
   const ContainerGroups groups = ContainerGroups::at(record->group_path);
   // What is frozen by the v1 freezer would not die.
   (void)cgroup::thaw(groups.directories(), id);
+  if (cgroup::is_frozen_from_above(groups.directories()) && status != Status::kStopped)
+    return failure(doing, fmt::format("a control group above {} is frozen (EBUSY)", record->group_path),
+                   "thaw that group first: nothing in it can die");
   end_processes(*record);
   if (auto removed = groups.remove(); !removed)
     return failure(doing, fmt::format("its control groups: {}", reason_in_words(removed.error())),
