@@ -226,6 +226,75 @@ def test_shim_killed(folder):
         check(bundle.nothing_left() and not processes_of(bundle), "something is left")
 
 
+def test_start_killed_during_its_hooks(folder):
+    """The container is still created: `start` begins anew, and `delete` needs no force."""
+    need_root()
+    with Bundle(folder, "echo program; exec sleep 100") as bundle:
+        bundle.config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", "echo >> /tmp/runs; test -e /tmp/go || sleep 1000"]}]}
+        runs = f"{folder}/rootfs/tmp/runs"
+        equal((bundle.create(), bundle.errors()), (0, ""))
+        for attempt in (1, 2):
+            start = subprocess.Popen([SANDBOX, "--root", bundle.root, "start", bundle.id], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL)
+            wait_until(lambda: os.path.exists(runs) and os.path.getsize(runs) == attempt)
+            start.kill()
+            start.wait()
+            equal((bundle.state()["status"], bundle.printed()), ("created", ""))
+        open(f"{folder}/rootfs/tmp/go", "w").close()
+        equal(bundle.call("start", bundle.id).stderr, "")
+        wait_until(lambda: bundle.printed() == "program\n")
+        bundle.call("kill", bundle.id, "KILL")
+        wait_until(lambda: bundle.state()["status"] == "stopped")
+        equal(bundle.call("delete", bundle.id).stderr, "")
+        check(bundle.nothing_left() and not processes_of(bundle), "something is left")
+
+
+def test_hooks_inside_that_flood_or_end_the_container(folder):
+    need_root()
+    for script, word in (("yes | head -c 9000000 >&2; exit 3", "exited with 3"), ("kill -9 1; exit 4", "exited with 4"),
+                         ("exec 0<&- 2>&-; exit 5", "exited with 5"), ("kill -9 $$", "signal 9")):
+        with Bundle(folder, "echo program") as bundle:
+            bundle.config["hooks"] = {"startContainer": [{"path": "/bin/sh", "args": ["sh", "-c", script], "timeout": 20}]}
+            equal((bundle.create(), bundle.errors()), (0, ""))
+            result = bundle.call("start", bundle.id)
+            check(result.returncode == 1 and word in result.stderr, result.stderr)
+            check(len(result.stderr) < 10000 and bundle.printed() == "", result.stderr[:1000])
+            check(bundle.nothing_left() and not processes_of(bundle), "something is left")
+
+
+def test_a_working_directory_behind_a_descriptor(folder):
+    """CVE-2024-21626: a descriptor of the runtime's as the way out."""
+    need_root()
+    for number in range(3, 16):
+        bundle = Bundle(folder, "pwd; ls")
+        bundle.config["process"]["cwd"] = f"/proc/self/fd/{number}"
+        result = bundle.run()
+        check(result.returncode != 0 and "/proc/self/fd" in result.stderr and result.stdout == "", result.stdout + result.stderr)
+    with Bundle(folder, "sleep 100") as bundle:
+        equal(bundle.create(), 0)
+        bundle.call("start", bundle.id)
+        for number in range(3, 16):
+            result = bundle.call("exec", "--cwd", f"/proc/self/fd/{number}", bundle.id, "ls")
+            check(result.returncode != 0 and result.stdout == "", result.stdout + result.stderr)
+
+
+def test_masks_and_consoles_of_a_hostile_rootfs(folder):
+    """CVE-2025-31133, CVE-2025-52565: /dev/null, /dev/console and what is masked are links to files of the host."""
+    need_root()
+    with open(f"{folder}/outside", "w") as file:
+        file.write("the host's\n")
+    bundle = Bundle(folder, "echo written > /dev/null; echo written > /dev/console; cat /tmp/secret /proc/kcore; echo written > /proc/sysrq-trigger; ls -l /dev/null")
+    for name in ("null", "console", "ptmx"):
+        os.symlink(f"../../../../../../../../../..{folder}/outside", f"{folder}/rootfs/dev/{name}")
+    os.symlink(f"{folder}/outside", f"{folder}/rootfs/tmp/secret")
+    bundle.config["linux"]["maskedPaths"] = ["/tmp/secret", "/proc/kcore", "/dev/nothing"]
+    bundle.config["linux"]["readonlyPaths"] = ["/proc/sysrq-trigger"]
+    result = bundle.run()
+    check("the host's" not in result.stdout and result.stdout.startswith("c"), result.stdout + result.stderr)
+    with open(f"{folder}/outside") as file:
+        equal(file.read(), "the host's\n")
+
+
 def at_once(count, act):
     """The exit codes of `count` calls of `act` that run at the same time."""
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
