@@ -22,7 +22,7 @@
 #include "sentry/oci/container_namespaces.h"
 #include "sentry/oci/device_nodes.h"
 #include "sentry/oci/exec_server.h"
-#include "sentry/oci/mapped_trees.h"
+#include "sentry/oci/prepared_trees.h"
 #include "sentry/oci/resource_limits.h"
 #include "sentry/oci/terminal.h"
 #include "sentry/profile_reports.h"
@@ -166,7 +166,7 @@ class Run {
   rlimit descriptor_limit_{};
   std::optional<oci::ContainerTerminal> terminal_;
   UniqueFd device_nodes_;
-  oci::MappedTrees mapped_trees_;
+  oci::PreparedTrees prepared_trees_;
   RunOutcome outcome_;
   WorkloadIds ids_;
   Credentials credentials_;
@@ -297,7 +297,7 @@ Configured<void> Run::prepare_container() {
   launch_.limits = *std::move(limits);
   auto mounter = platform::make_host_mounter();
   device_nodes_ = TRY(oci::make_device_nodes(*mounter, container));
-  mapped_trees_ = TRY(oci::make_mapped_trees(*mounter, container));
+  prepared_trees_ = TRY(oci::make_prepared_trees(*mounter, container));
   if (UniqueFd shared = TRY(oci::enter_joined_namespaces(container.joined_namespaces))) {
     auto launcher = platform::PidNamespaceLauncher::create(shared);
     if (!launcher)
@@ -377,7 +377,7 @@ Configured<void> Run::build_tree() {
       std::make_unique<FilesystemSetup>(config_, ids_, *kernel_view_, *resources_, cgroup_sources_);
   if (terminal_) filesystems_->set_terminal(*terminal_);
   filesystems_->set_device_nodes(std::move(device_nodes_));
-  filesystems_->set_mapped_trees(std::move(mapped_trees_));
+  filesystems_->set_prepared_trees(std::move(prepared_trees_));
   if (pid_launcher_) filesystems_->set_shared_procfs(pid_launcher_->take_procfs());
   auto vfs = filesystems_->build();
   if (!vfs) return std::unexpected(vfs.error());

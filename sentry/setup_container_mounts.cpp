@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "platform/mount_calls.h"
 #include "sentry/oci/device_nodes.h"
 #include "sentry/setup_filesystems.h"
 #include "vfs/cgroupfs/cgroupfs.h"
@@ -108,6 +109,9 @@ Configured<FilesystemSetup::FilesystemPtr> FilesystemSetup::container_tmpfs(cons
   if (::fchownat(root->get(), "", *uid, *gid, AT_EMPTY_PATH) < 0 ||
       ::fchmodat(root->get(), ".", entry.mode, 0) < 0)
     return failure(doing, Errno::last(), "without uid=, gid= and mode=");
+  if (const uint64_t times = oci::access_times_of(entry.flags); times != 0)
+    if (auto set = platform::set_access_times(*root, times); !set)
+      return failure(doing, set.error(), "without noatime, strictatime and nodiratime");
   show_to_host(entry, *root);
   std::string shown = entry.flags.is_read_only ? "ro" : "rw";
   if (entry.size_bytes != 0) shown += fmt::format(",size={}k", entry.size_bytes / 1024);
@@ -206,12 +210,14 @@ Configured<void> FilesystemSetup::mount_container_bind(const MountEntry& entry) 
     return failure(doing, Errno::last(), "create it first, or correct mounts of config.json");
   const bool is_device = S_ISCHR(status.st_mode) && !entry.flags.is_nodev;
   auto access = entry.flags.is_read_only && !is_device ? MountAccess::kReadOnly : MountAccess::kReadWrite;
-  auto tree = entry.ids ? Result<UniqueFd>(std::move(mapped_trees_.at(&entry)))
-                        : mounter_->clone_tree(AT_FDCWD, entry.source, access,
-                                               is_device ? MountDevices::kVisible : MountDevices::kHidden);
+  auto prepared = prepared_trees_.find(&entry);
+  const bool is_prepared = prepared != prepared_trees_.end();
+  auto tree = is_prepared ? Result<UniqueFd>(std::move(prepared->second))
+                          : mounter_->clone_tree(AT_FDCWD, entry.source, access,
+                                                 is_device ? MountDevices::kVisible : MountDevices::kHidden);
   if (!tree) return failure(doing, tree.error(), "look whether the file system allows it");
   // A tree that came with the host's rights cannot be copied here.
-  if (!is_device && !entry.ids) show_to_host(entry, *tree);
+  if (!is_device && !is_prepared) show_to_host(entry, *tree);
   vfs::OwnerMaps owners{ids_.uid_map, ids_.gid_map};
   if (entry.ids)
     owners = {oci::owners_of_mapped_tree(ids_.uid_map, entry.ids->users),

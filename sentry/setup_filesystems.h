@@ -12,7 +12,7 @@
 #include "sentry/failure.h"
 #include "sentry/kernel_view.h"
 #include "sentry/oci/container_config.h"
-#include "sentry/oci/mapped_trees.h"
+#include "sentry/oci/prepared_trees.h"
 #include "sentry/oci/terminal.h"
 #include "sentry/setup_ids.h"
 #include "vfs/core/vfs.h"
@@ -31,8 +31,8 @@ class FilesystemSetup {
   void set_terminal(const oci::ContainerTerminal& terminal) { terminal_ = &terminal; }
   // The nodes of a container's devices (oci::make_device_nodes); before build().
   void set_device_nodes(UniqueFd nodes) { device_nodes_ = std::move(nodes); }
-  // Binds with ids of their own (oci::make_mapped_trees); before build().
-  void set_mapped_trees(oci::MappedTrees trees) { mapped_trees_ = std::move(trees); }
+  // Binds with ids of their own (oci::make_prepared_trees); before build().
+  void set_prepared_trees(oci::PreparedTrees trees) { prepared_trees_ = std::move(trees); }
   // A procfs of the PID namespace that a container shares, for the host's programs; before build().
   void set_shared_procfs(UniqueFd procfs) { shared_procfs_ = std::move(procfs); }
   // The container's devpts instance: the one of its terminal, or else a new one, always the same.
@@ -99,7 +99,7 @@ class FilesystemSetup {
   cgroup::HostCgroups cgroups_;
   const oci::ContainerTerminal* terminal_ = nullptr;  // null: none
   UniqueFd device_nodes_;                             // not open: the host's own are used
-  oci::MappedTrees mapped_trees_;
+  oci::PreparedTrees prepared_trees_;
   UniqueFd devpts_;               // a container's, once it has one
   UniqueFd shared_procfs_;        // not open: the PID namespace is its own
   platform::HostView host_view_;  // a container's; without a root: nothing is shown

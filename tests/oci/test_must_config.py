@@ -1,6 +1,7 @@
 """config.md of the OCI runtime-spec: each MUST that no other test has. The docstring is the sentence."""
 import json
 import os
+import time
 
 from bundles import Bundle, need_root
 from cases import check, equal, main
@@ -105,6 +106,28 @@ def test_mount_options_of_access_times(folder):
                            (["nodiratime", "diratime"], {"relatime"}), (["strictatime"], set()), (["strictatime", "nostrictatime"], {"relatime"}),
                            (["relatime"], {"relatime"}), (["norelatime"], {"relatime"})):
         equal({word for word in flags_of(folder, *options) if word.endswith("time")}, shown)
+
+
+def test_access_times_are_noted_as_the_options_say(folder):
+    """config.md#linux-mount-options: noatime, strictatime and nodiratime hold for what a container reads (MUST implement)."""
+    os.makedirs(f"{folder}/volume/below")
+    path, now = f"{folder}/volume/file", int(time.time())
+    # By relatime the first would change, and the second would not.
+    times = {"noatime": (now - 5000, now - 1000), "strictatime": (now - 1000, now - 5000), "nodiratime": (now - 5000, now - 1000)}
+    for option, (accessed, modified) in times.items():
+        with open(path, "w") as file:
+            file.write("content\n")
+        for name in (path, f"{folder}/volume/below"):
+            os.utime(name, (accessed, modified))
+        bind = {"destination": "/v", "type": "bind", "source": f"{folder}/volume", "options": ["rbind", option]}
+        script = "cat /v/file /t/file; ls /v/below; stat -c %X /t/file"
+        script = f"echo content > /t/file; touch -d @1000000000 /t/file; {script}"
+        memory = {"destination": "/t", "type": "tmpfs", "source": "tmpfs", "options": [option]}
+        lines = with_mount(folder, script, bind, memory).output().splitlines()
+        equal(lines[:2], ["content"] * 2)
+        equal((option, lines[2] == "1000000000"), (option, option == "noatime"))
+        equal((option, int(os.stat(path).st_atime) == accessed), (option, option == "noatime"))
+        equal((option, int(os.stat(f"{folder}/volume/below").st_atime) == accessed), (option, option != "strictatime"))
 
 
 def test_mount_options_of_disks(folder):

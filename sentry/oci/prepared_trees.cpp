@@ -1,10 +1,13 @@
-// Copies of host trees with maps of their own.
-#include "sentry/oci/mapped_trees.h"
+// Copies of host trees with maps of their own, and their own way to note accesses.
+#include "sentry/oci/prepared_trees.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "platform/mount_calls.h"
 
 namespace sandbox::oci {
 
@@ -31,21 +34,51 @@ std::string advice_for(Errno error) {
   return "run the engine as root of the host: only who mounted the file system may map its ids";
 }
 
-Result<UniqueFd> make_mapped_tree(HostMounter& mounter, const MountEntry& entry) {
+Result<UniqueFd> copy_source(HostMounter& mounter, const MountEntry& entry) {
   const MountAccess access = entry.flags.is_read_only ? MountAccess::kReadOnly : MountAccess::kReadWrite;
-  UniqueFd tree = TRY(mounter.clone_tree(AT_FDCWD, entry.source, access, MountDevices::kHidden));
+  return mounter.clone_tree(AT_FDCWD, entry.source, access, MountDevices::kHidden);
+}
+
+Result<UniqueFd> make_mapped_tree(HostMounter& mounter, const MountEntry& entry) {
+  UniqueFd tree = TRY(copy_source(mounter, entry));
   const UniqueFd maps = TRY(platform::make_user_namespace(with_own_id(entry.ids->users, ::geteuid()),
                                                           with_own_id(entry.ids->groups, ::getegid())));
   TRY(platform::map_ids_of_tree(tree, maps, entry.ids->mounts));
+  if (access_times_of(entry.flags) != 0) TRY(platform::set_access_times(tree, access_times_of(entry.flags)));
+  return tree;
+}
+
+bool has_access_times(const MountEntry& entry) {
+  struct stat status{};
+  return entry.kind == MountEntry::Kind::kBind && access_times_of(entry.flags) != 0 &&
+         ::stat(entry.source.c_str(), &status) == 0 && (S_ISDIR(status.st_mode) || S_ISREG(status.st_mode));
+}
+
+Result<UniqueFd> make_timed_tree(HostMounter& mounter, const MountEntry& entry) {
+  UniqueFd tree = TRY(copy_source(mounter, entry));
+  TRY(platform::set_access_times(tree, access_times_of(entry.flags)));
   return tree;
 }
 
 }  // namespace
 
-Configured<MappedTrees> make_mapped_trees(HostMounter& mounter, const ContainerConfig& container) {
-  MappedTrees trees;
+uint64_t access_times_of(const vfs::MountFlags& flags) {
+  using AccessTimes = vfs::MountFlags::AccessTimes;
+  uint64_t attributes = flags.is_nodiratime ? MOUNT_ATTR_NODIRATIME : 0;
+  if (flags.access_times == AccessTimes::kNever) attributes |= MOUNT_ATTR_NOATIME;
+  if (flags.access_times == AccessTimes::kStrict) attributes |= MOUNT_ATTR_STRICTATIME;
+  return attributes;
+}
+
+Configured<PreparedTrees> make_prepared_trees(HostMounter& mounter, const ContainerConfig& container) {
+  PreparedTrees trees;
   for (const MountEntry& entry : container.mounts) {
-    if (!entry.ids) continue;
+    if (!entry.ids) {
+      auto timed = has_access_times(entry) ? make_timed_tree(mounter, entry) : Result<UniqueFd>(UniqueFd());
+      // Who is not the host's root may not change them.
+      if (timed && *timed) trees.emplace(&entry, *std::move(timed));
+      continue;
+    }
     auto tree = make_mapped_tree(mounter, entry);
     if (!tree)
       return failure(fmt::format("map the ids of {} on {}", entry.source, entry.destination), tree.error(),
